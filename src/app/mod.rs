@@ -1,0 +1,36 @@
+//! An app as its author wrote it: the name, app.yaml, where it is. Knows no processes, no network and no tokio.
+
+mod find;
+mod manifest;
+mod name;
+mod scaffold;
+mod yaml;
+
+use std::path::PathBuf;
+
+pub use find::find;
+pub use manifest::{Handler, Manifest, Serves, Target, Worker};
+pub use name::AppName;
+pub use scaffold::{Scaffold, Template};
+
+use crate::problem::{Doing as _, Problem, Result};
+
+/// An app on disk with its app.yaml read and found good.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub name: AppName,
+    /// The folder app.yaml is in, absolute and without links.
+    pub root: PathBuf,
+    pub manifest: Manifest,
+}
+
+impl App {
+    /// Reads the app whose app.yaml is in `root`. Warnings come beside it.
+    pub fn read(root: &std::path::Path) -> Result<(Self, Vec<Problem>)> {
+        let root = root.canonicalize().doing(|| format!("open the folder `{}`", root.display()))?;
+        let path = root.join("app.yaml");
+        let bytes = std::fs::read(&path).doing(|| format!("read `{}`", path.display()))?;
+        let (manifest, warnings) = Manifest::parse(std::path::Path::new("app.yaml"), &bytes)?;
+        Ok((Self { name: manifest.application.clone(), root, manifest }, warnings))
+    }
+}

@@ -1,0 +1,23 @@
+//! One file a command: its `Args` (whose doc comment is its help), and `run`, which wires operations to the terminal and
+//! returns a report. Nobody imports commands.
+
+pub mod check;
+pub mod completions;
+pub mod create;
+pub mod deploy;
+pub mod freeze;
+pub mod install;
+pub mod logs;
+pub mod man;
+pub mod node;
+pub mod package;
+pub mod releases;
+pub mod remote;
+pub mod rollback;
+pub mod serve;
+pub mod sync;
+pub mod uninstall;
+
+mod context;
+
+pub use context::{Context, Dirs, Outcome};

@@ -1,0 +1,12 @@
+//! `dae releases`.
+
+use super::{Context, Outcome};
+use crate::problem::Problem;
+
+/// List the releases a remote keeps
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_args: Args, _context: &Context) -> Outcome {
+    Err(Problem::new("todo", "not built yet"))
+}

@@ -1,0 +1,25 @@
+//! What happens on a node.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::app::AppName;
+use crate::problem::Problem;
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A process printed a line.
+    Output { app: AppName, process: String, line: String },
+    /// A generation began to start.
+    Starting { app: AppName, generation: u64 },
+    /// A generation serves.
+    Serving { app: AppName, generation: u64, took: Duration },
+    /// A generation could not start, or died and could not be brought back.
+    Failed { app: AppName, generation: u64, problem: Problem },
+    /// A process ended by itself and is started again.
+    Restarting { app: AppName, generation: u64, process: String, why: String },
+    /// All of a generation's processes are gone.
+    Stopped { app: AppName, generation: u64 },
+}

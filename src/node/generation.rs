@@ -1,0 +1,29 @@
+//! What one generation of an app consists of. Immutable: a change is the next generation.
+
+use std::path::PathBuf;
+
+use crate::app::{AppName, Manifest};
+
+#[derive(Debug, Clone)]
+pub struct Generation {
+    pub app: AppName,
+    pub manifest: Manifest,
+    /// The app's code; its processes' working folder.
+    pub root: PathBuf,
+    pub launch: Launch,
+    /// The release it is of, on a remote: sent with every answer as `X-Dae-Release`.
+    pub release: Option<String>,
+    /// Beyond the environment contract.
+    pub env: Vec<(String, String)>,
+}
+
+/// How Python is started for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The interpreter: a virtualenv's, or a plain one with `site`.
+    pub python: PathBuf,
+    /// The third-party packages, where no virtualenv brings them.
+    pub site: Option<PathBuf>,
+    /// The runtime set: gunicorn, gevent and the `dae` package; behind the app's own packages on `sys.path`.
+    pub runtime: PathBuf,
+}

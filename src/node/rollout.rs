@@ -1,0 +1,45 @@
+//! The two policies by which a generation takes the last one's place.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Requests wait for the new one: never an old answer.
+    Hold,
+    /// The last one serves.
+    KeepServing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The problem is the answer, until the next generation.
+    ShowProblem,
+    KeepLast,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout {
+    pub meanwhile: Meanwhile,
+    pub on_failure: OnFailure,
+    /// How long a generation may take to be ready.
+    pub ready_within: Duration,
+    /// How long the last one's requests may go on.
+    pub drain_within: Duration,
+}
+
+impl Rollout {
+    /// `dae serve`: a problem shows as a page, never a stale answer.
+    pub const LIVE: Self = Self {
+        meanwhile: Meanwhile::Hold,
+        on_failure: OnFailure::ShowProblem,
+        ready_within: Duration::from_secs(60),
+        drain_within: Duration::from_secs(5),
+    };
+    /// A remote: never down.
+    pub const RELEASE: Self = Self {
+        meanwhile: Meanwhile::KeepServing,
+        on_failure: OnFailure::KeepLast,
+        ready_within: Duration::from_secs(60),
+        drain_within: Duration::from_secs(30),
+    };
+}

@@ -1,0 +1,197 @@
+//! The wire between a deploying client and a node, version 1: the types both sides speak. Bytes travel by the OCI
+//! distribution protocol (`/v2/`); this is the rest, all JSON under `/dae/v1`.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /dae/v1` | [`Capabilities`] |
+//! | `PUT /v2/{app}/manifests/{digest}` | 201 with [`LIVE_HEADER`] naming the release when that image is live already; or 404 with one `MANIFEST_BLOB_UNKNOWN` a missing blob |
+//! | `POST /dae/v1/apps/{app}/releases` with [`NewRelease`], `If-Match: "r41"` or `"none"` | 202 with [`Accepted`]; 412 when something else is live |
+//! | `GET /dae/v1/apps/{app}/releases` | [`Releases`], newest first |
+//! | `GET /dae/v1/apps/{app}/releases/{id}/events` | Server-sent events, each a [`DeployEvent`]; resumes after `Last-Event-ID` |
+//! | `POST /dae/v1/apps/{app}/rollback` with [`Rollback`] | 202 with [`Accepted`] |
+//! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines |
+//!
+//! Every request carries `Authorization: Bearer TOKEN`. A refusal is RFC 9457 `application/problem+json`: a [`Refusal`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::AppName;
+use crate::problem::Problem;
+
+/// On the answer to a manifest's PUT: the live release, when it is of that very image.
+pub const LIVE_HEADER: &str = "dae-live";
+/// On every answer of an app run by a node: the release that gave it.
+pub const RELEASE_HEADER: &str = "x-dae-release";
+/// The media type of a refusal.
+pub const PROBLEM_TYPE: &str = "application/problem+json";
+
+/// `r1`, `r2`, ...: an app's releases on one remote, counted up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseId(pub u64);
+
+impl std::fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+impl From<ReleaseId> for String {
+    fn from(id: ReleaseId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for ReleaseId {
+    type Error = Problem;
+
+    fn try_from(text: String) -> Result<Self, Problem> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for ReleaseId {
+    type Err = Problem;
+
+    /// Accepts `r42` and `42`.
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let number = text.strip_prefix('r').unwrap_or(text);
+        number.parse().map(Self).map_err(|_| {
+            Problem::new("release.id", format!("`{text}` is no release"))
+                .hint("write it as `dae releases` shows it: `r42`")
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Version of this protocol: 1.
+    pub api: u32,
+    /// The server's program and version: `dae 0.1.0`.
+    pub server: String,
+    /// Apps answer at `NAME.domain`.
+    pub domain: String,
+    /// Full versions of the interpreters it can run: `3.11.7`.
+    pub pythons: Vec<String>,
+    /// `linux/amd64`.
+    pub platform: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRelease {
+    /// The image's manifest: `sha256:...`. It must have been pushed.
+    pub image: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Who deploys, as `user@host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitState>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitState {
+    /// The full revision.
+    pub revision: String,
+    /// There were changes that no commit holds.
+    pub dirty: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub release: ReleaseId,
+    /// Path of its events.
+    pub events: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// Without one: the release that was live before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<ReleaseId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releases {
+    pub app: AppName,
+    pub releases: Vec<Release>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: ReleaseId,
+    pub image: String,
+    /// When it was accepted, RFC 3339 in UTC.
+    pub created: jiff::Timestamp,
+    pub state: ReleaseState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitState>,
+    /// Set on a release that a rollback made: the one it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<ReleaseId>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseState {
+    /// Being made; after a crash of the node it becomes `Failed`.
+    Starting,
+    Live,
+    /// Was live once.
+    Past,
+    Failed,
+    /// Another one was wanted before this one was ready.
+    Superseded,
+}
+
+/// What a node tells of one release, in order. The last is `Live` or `Failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum DeployEvent {
+    /// A step ended well: `unpacked 2 layers`.
+    Step {
+        step: String,
+        text: String,
+        took_ms: u64,
+    },
+    /// A line one of its processes printed while starting.
+    Output {
+        process: String,
+        line: String,
+    },
+    Live {
+        release: ReleaseId,
+        url: String,
+        took_ms: u64,
+    },
+    Failed {
+        release: ReleaseId,
+        problem: Problem,
+        serving: Option<ReleaseId>,
+    },
+}
+
+/// RFC 9457, with the whole problem as an extension member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// `urn:dae:problem:` and the problem's code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub problem: Problem,
+}
+
+impl Refusal {
+    pub fn new(status: u16, problem: Problem) -> Self {
+        Self { kind: format!("urn:dae:problem:{}", problem.code), title: problem.message.clone(), status, problem }
+    }
+}

@@ -1,0 +1,16 @@
+//! The only place that writes to stdout and stderr. Work returns a [`Report`] and sends [`Event`]s; nothing here knows what
+//! the work was.
+
+mod diagnostics;
+mod event;
+mod paint;
+mod prompt;
+mod report;
+mod terminal;
+
+pub use diagnostics::draw;
+pub use event::{Event, Line, Progress, Shown, Tone, Unit};
+pub use paint::Paint;
+pub use prompt::{ask, choose, confirm};
+pub use report::{Done, Report, Text};
+pub use terminal::{ColorWhen, Format, Terminal, Verbosity};
