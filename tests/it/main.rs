@@ -1,1 +1,6 @@
+//! The real binary, end to end: one test binary, one file a theme.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says what went wrong by panicking")]
 
+mod harness;
+
+mod create;
