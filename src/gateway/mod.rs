@@ -1,21 +1,92 @@
 //! HTTP in front of whatever answers: a table from host names to upstreams, and a proxy. Knows no apps.
+//!
+//! Theory of operation. A request takes a [`Lease`] on what its host is routed to; the lease lives as long as the answer's
+//! body, and is counted under the lock that guards the route. So when a route is changed, everybody who still uses the last
+//! upstream is counted, and [`Upstream::idle`] can tell when it may go. A route that is `Held` lets requests wait.
 
+mod accept;
+mod page;
+mod proxy;
 mod routes;
-
-pub use routes::{Lease, Route, Routes, Upstream};
+mod rules;
+mod upgrade;
+mod upstream;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
 
-pub type Body = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub use accept::serve;
+pub use page::plain;
+pub use routes::{ANY_HOST, Lease, Route, Routes};
+pub use rules::{By, Rule};
+pub use upstream::Upstream;
+
+use crate::problem::Problem;
+
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 pub type Request = hyper::Request<hyper::body::Incoming>;
 pub type Response = hyper::Response<Body>;
 
-/// What answers before any route is looked at: a node's control API, a dev server's pages.
+/// What stands before and around the routes: a node's control API, a dev server's pages.
 pub trait Front: Send + Sync + 'static {
-    /// `Err` hands the request back: the routes answer it.
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>>;
+    /// Answers before any route is looked at. `Err` hands the request back: the routes answer it.
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
+        Box::pin(std::future::ready(Err(request)))
+    }
+
+    /// A last touch to what an upstream answered.
+    fn dress(&self, response: Response) -> Response {
+        response
+    }
+
+    /// The answer where there is none: nothing is routed, or what is routed is broken. `problem` is not for everyone's
+    /// eyes, so by itself only its kind is told.
+    fn stand_in(&self, status: hyper::StatusCode, problem: &Problem, wants: Wants) -> Response {
+        let _ = (problem, wants);
+        plain(status, status.canonical_reason().unwrap_or("error"))
+    }
+
+    /// A request was answered.
+    fn served(&self, access: Access) {
+        let _ = access;
+    }
+}
+
+/// What a client would rather read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    Html,
+    Text,
+}
+
+/// One answered request, for an access log.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Access {
+    pub host: String,
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    pub status: u16,
+    /// Until the answer's head was there.
+    pub took: Duration,
+}
+
+/// A gateway's parts.
+pub struct Gateway {
+    pub routes: Arc<Routes>,
+    pub front: Arc<dyn Front>,
+    /// How long a request waits for a route that is held.
+    pub patience: Duration,
+}
+
+/// A body that is there already.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }

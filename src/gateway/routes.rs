@@ -1,10 +1,142 @@
 //! Which host is answered by what, and who is still being answered.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Upstream;
+use crate::problem::Problem;
+
+/// The host that stands for every host no other route names.
+pub const ANY_HOST: &str = "*";
+
+/// What a host is answered by at this moment.
+#[derive(Debug, Clone)]
+pub enum Route {
+    Serving(Arc<Upstream>),
+    /// Something will serve soon: requests wait.
+    Held,
+    Broken(Arc<Problem>),
+}
+
+/// The table of hosts. Cheap to read, changed by whoever runs the upstreams.
 #[derive(Debug, Default)]
-pub struct Routes;
+pub struct Routes {
+    hosts: RwLock<HashMap<String, Arc<watch::Sender<Route>>>>,
+}
+
+/// A right to use an upstream; it is not stopped while one is held.
 #[derive(Debug)]
-pub struct Route;
+pub struct Lease {
+    pub upstream: Arc<Upstream>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.upstream.leases.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Why there is no lease.
 #[derive(Debug)]
-pub struct Upstream;
-#[derive(Debug)]
-pub struct Lease;
+pub enum NoLease {
+    UnknownHost,
+    Broken(Arc<Problem>),
+    /// Held for longer than the caller would wait.
+    OutOfPatience,
+}
+
+impl Routes {
+    /// Routes `host` (lowercase, without a port), as of now.
+    pub fn set(&self, host: &str, route: Route) {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = hosts.get(host) {
+            cell.send_replace(route);
+            return;
+        }
+        drop(hosts);
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        match hosts.get(host) {
+            Some(cell) => drop(cell.send_replace(route)),
+            None => drop(hosts.insert(host.to_owned(), Arc::new(watch::Sender::new(route)))),
+        }
+    }
+
+    pub fn get(&self, host: &str) -> Option<Route> {
+        self.cell(host).map(|cell| cell.borrow().clone())
+    }
+
+    /// Who waits for `host` hears that it is gone.
+    pub fn remove(&self, host: &str) {
+        self.hosts.write().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
+    fn cell(&self, host: &str) -> Option<Arc<watch::Sender<Route>>> {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        hosts.get(host).or_else(|| hosts.get(ANY_HOST)).cloned()
+    }
+
+    /// Waits, for `patience` at most, until `host` serves, and takes a lease.
+    pub async fn lease(&self, host: &str, patience: Duration) -> Result<Lease, NoLease> {
+        let mut route = match self.cell(host) {
+            Some(cell) => cell.subscribe(),
+            None => return Err(NoLease::UnknownHost),
+        };
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            // Counting happens under the guard of `borrow`: a change of the route waits for it, so none is missed.
+            match &*route.borrow_and_update() {
+                Route::Serving(upstream) => {
+                    upstream.leases.send_modify(|count| *count += 1);
+                    return Ok(Lease { upstream: upstream.clone() });
+                }
+                Route::Broken(problem) => return Err(NoLease::Broken(problem.clone())),
+                Route::Held => {}
+            }
+            match tokio::time::timeout_at(deadline, route.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(NoLease::UnknownHost),
+                Err(_) => return Err(NoLease::OutOfPatience),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_held_request_goes_to_what_comes_next_and_the_last_one_drains() {
+        let routes = Arc::new(Routes::default());
+        let (old, new) = (Arc::new(Upstream::new("/old".into())), Arc::new(Upstream::new("/new".into())));
+        routes.set("a", Route::Serving(old.clone()));
+        let lease = routes.lease("a", LONG).await.unwrap();
+        routes.set("a", Route::Held);
+        let waiting = tokio::spawn({
+            let routes = routes.clone();
+            async move { routes.lease("a", LONG).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        routes.set("a", Route::Serving(new.clone()));
+        assert!(Arc::ptr_eq(&waiting.await.unwrap().unwrap().upstream, &new));
+        assert!(tokio::time::timeout(Duration::from_millis(20), old.idle()).await.is_err());
+        drop(lease);
+        old.idle().await;
+    }
+
+    #[tokio::test]
+    async fn patience_ends_and_unknown_hosts_are_told() {
+        let routes = Routes::default();
+        assert!(matches!(routes.lease("a", LONG).await, Err(NoLease::UnknownHost)));
+        routes.set("a", Route::Held);
+        assert!(matches!(routes.lease("a", Duration::from_millis(5)).await, Err(NoLease::OutOfPatience)));
+        routes.set("a", Route::Broken(Arc::new(Problem::new("x", "y"))));
+        assert!(matches!(routes.lease("a", LONG).await, Err(NoLease::Broken(_))));
+    }
+}

@@ -1,22 +1,28 @@
 //! Runs apps, generation by generation. A reload and a deploy are the same act: the next generation takes the last one's
 //! place, by one of two policies. Knows no watched files and no uploads.
 
+pub mod contract;
 mod event;
 mod generation;
 mod rollout;
+mod seat;
+mod start;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
 
 pub use event::Event;
 pub use generation::{Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use tokio::sync::mpsc;
-
 use crate::app::AppName;
-use crate::gateway::Routes;
-use crate::problem::{Problem, Result};
+use crate::gateway::{ANY_HOST, Routes};
+use crate::problem::Problem;
+use seat::{Ask, Seat};
 
 /// Where and how a node runs its apps.
 #[derive(Debug, Clone)]
@@ -30,6 +36,18 @@ pub struct Settings {
     pub rollout: Rollout,
     /// `DAE_ENV` for the apps: `SDK` or `production`.
     pub environment: &'static str,
+    /// What apps get of the environment dae itself was started in.
+    pub inherited: Vec<(String, String)>,
+    pub hosts: Hosts,
+}
+
+/// Which hosts an app answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// Its own name under the domain.
+    Own,
+    /// That, and every other: there is one app.
+    Any,
 }
 
 /// How a generation that was wanted ended up.
@@ -37,7 +55,7 @@ pub struct Settings {
 pub enum Wanted {
     /// It serves, this long after it was wanted.
     Serving {
-        took: std::time::Duration,
+        took: Duration,
     },
     Failed(Problem),
     /// A later one was wanted before this one was ready.
@@ -45,29 +63,67 @@ pub enum Wanted {
 }
 
 pub struct Node {
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     pub routes: Arc<Routes>,
+    events: mpsc::UnboundedSender<Event>,
+    seats: Mutex<HashMap<AppName, Seat>>,
 }
 
 impl Node {
-    /// `events` hears all that happens; must be called inside a tokio runtime.
+    /// `events` hears all that happens. Use it inside a tokio runtime.
     pub fn new(settings: Settings, routes: Arc<Routes>, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
-        let _ = events;
-        Arc::new(Self { settings, routes })
+        Arc::new(Self { settings: Arc::new(settings), routes, events, seats: Mutex::default() })
     }
 
     /// Makes `generation` the one that serves its app. Registered when this returns; the future tells how it went.
-    pub fn want(&self, generation: Generation) -> impl Future<Output = Wanted> + Send + 'static {
-        let _ = generation;
-        async { Wanted::Superseded }
+    pub fn want(&self, generation: Generation) -> impl Future<Output = Wanted> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.seat(&generation.app).ask(Ask::Want(Box::new(generation), reply));
+        async { answer.await.unwrap_or(Wanted::Superseded) }
+    }
+
+    /// From this moment no request to `app` is answered by what serves now: they wait for what [`Node::want`] brings, or
+    /// for [`Node::resume`].
+    pub fn hold(&self, app: &AppName) {
+        self.seat(app).hold();
+    }
+
+    /// Takes a hold back: nothing new will come.
+    pub fn resume(&self, app: &AppName) {
+        self.seat(app).ask(Ask::Resume);
     }
 
     /// Ends one app: no route, no process.
-    pub async fn remove(&self, app: &AppName) -> Result<()> {
-        let _ = app;
-        Ok(())
+    pub async fn remove(&self, app: &AppName) {
+        let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
+        if let Some(seat) = seat {
+            end(&seat, self.settings.rollout.drain_within).await;
+        }
     }
 
-    /// Ends everything, within the drain time.
-    pub async fn stop(&self) {}
+    /// Ends everything; answers under way have `drain` to finish.
+    pub async fn stop(&self, drain: Duration) {
+        let seats: Vec<Seat> =
+            self.seats.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, seat)| seat).collect();
+        futures_util::future::join_all(seats.iter().map(|seat| end(seat, drain))).await;
+    }
+
+    fn seat(&self, app: &AppName) -> Seat {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || {
+            let mut hosts = vec![format!("{}.{}", app.host(), self.settings.domain)];
+            if self.settings.hosts == Hosts::Any {
+                hosts.push(ANY_HOST.to_owned());
+            }
+            Seat::open(app.clone(), hosts, self.settings.clone(), self.routes.clone(), self.events.clone())
+        };
+        seats.entry(app.clone()).or_insert_with(open).clone()
+    }
+}
+
+async fn end(seat: &Seat, drain: Duration) {
+    let (done, ended) = oneshot::channel();
+    seat.ask(Ask::End { drain, done });
+    // An error means that the seat has ended already.
+    let _ = ended.await;
 }

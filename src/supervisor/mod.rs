@@ -1,1 +1,6 @@
-//! To be filled.
+//! Child processes: started, listened to, ended with all they started. Knows no apps.
+
+mod output;
+mod process;
+
+pub use process::{End, Io, Process, Spec};

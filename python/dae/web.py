@@ -1,0 +1,70 @@
+"""The web processes of a generation: gunicorn with the worker class app.yaml asks for."""
+
+import os
+import socket
+import sys
+
+import gunicorn.app.base
+
+from dae import source
+from dae.dispatch import application
+
+WORKER_CLASSES = {"async": "gevent", "sync": "gthread", "asgi": "asgi"}
+
+
+class Server(gunicorn.app.base.BaseApplication):
+    """gunicorn, told by a dict instead of a command line."""
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__()
+
+    def load_config(self):
+        config = self.config
+        development = config["environment"] == "SDK"
+        settings = {
+            "bind": ["unix:" + config["socket"]],
+            "workers": config["nworkers"],
+            "worker_class": WORKER_CLASSES[config["worker"]],
+            "threads": 1,
+            # The gateway closes a free connection before this, so a request never meets a closing one.
+            "keepalive": 75,
+            # A request that stops in the debugger is not a hung worker.
+            "timeout": 0 if development else 120,
+            "graceful_timeout": 5 if development else 30,
+            "umask": 0o077,
+            "forwarded_allow_ips": "*",
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "proc_name": "dae " + config["app"],
+            "chdir": config["root"],
+            "post_worker_init": lambda worker: tell(config, {"ready": os.getpid()}),
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self):
+        try:
+            return application(self.config)
+        # Whatever ends an import, sys.exit() included, is told as the app's failure.
+        except BaseException as error:
+            tell(self.config, {"broken": source.explain(error, self.config["root"])})
+            # The code by which a gunicorn worker says that its app cannot be loaded.
+            sys.exit(4)
+
+
+def tell(config, message):
+    import json
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+        try:
+            out.sendto(json.dumps(message).encode(), config["notify"])
+        except OSError:
+            # Nobody listens any more: this generation is not wanted now.
+            pass
+
+
+def serve(config):
+    if config["environment"] == "SDK":
+        source.never_stale(config["root"])
+    Server(config).run()

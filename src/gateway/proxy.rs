@@ -1,0 +1,249 @@
+//! One request: whom it is for, the lease, there and back.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{StatusCode, Version};
+
+use super::routes::NoLease;
+use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, plain, rules, upgrade};
+use crate::problem::Problem;
+
+/// Headers about one connection, not about the message (RFC 9110, 7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+impl Gateway {
+    pub(super) async fn handle(self: Arc<Self>, request: Request, peer: SocketAddr) -> Response {
+        let start = Instant::now();
+        let mut access = Access {
+            host: host(&request),
+            method: request.method().to_string(),
+            path: request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string),
+            status: 0,
+            took: start.elapsed(),
+        };
+        let request = match self.front.answer(request).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
+        let wants = wants(request.headers());
+        let response = match self.forward(request, &access.host, peer).await {
+            Ok(response) => self.front.dress(response),
+            Err((status, problem)) => self.front.stand_in(status, &problem, wants),
+        };
+        access.status = response.status().as_u16();
+        access.took = start.elapsed();
+        self.front.served(access);
+        response
+    }
+
+    async fn forward(
+        &self,
+        request: Request,
+        host: &str,
+        peer: SocketAddr,
+    ) -> Result<Response, (StatusCode, Arc<Problem>)> {
+        let lease = match self.routes.lease(host, self.patience).await {
+            Ok(lease) => lease,
+            Err(NoLease::Broken(problem)) => return Err((StatusCode::INTERNAL_SERVER_ERROR, problem)),
+            Err(NoLease::UnknownHost) => {
+                let problem = Problem::new("gateway.unknown-host", format!("nothing answers for `{host}` here"));
+                return Err((StatusCode::NOT_FOUND, Arc::new(problem)));
+            }
+            Err(NoLease::OutOfPatience) => {
+                let problem = Problem::new("gateway.not-ready", format!("`{host}` was not ready in time"));
+                return Err((StatusCode::SERVICE_UNAVAILABLE, Arc::new(problem)));
+            }
+        };
+        let upstream = lease.upstream.clone();
+        let answered = match rules::file_for(&upstream.rules, request.uri().path()) {
+            Some(file) => Ok(rules::send(request, file).await),
+            None => relay(request, lease, peer).await,
+        };
+        answered.map(|mut response| {
+            for (name, value) in &upstream.headers {
+                response.headers_mut().insert(name, value.clone());
+            }
+            response
+        })
+    }
+}
+
+/// Sends the request on and the answer back. A request that a used connection did not take is sent again on a fresh one.
+async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<Response, (StatusCode, Arc<Problem>)> {
+    let failed = |error: &dyn std::fmt::Display| {
+        let problem = Problem::new("gateway.upstream", "the app ended while it was asked").because(error);
+        (StatusCode::BAD_GATEWAY, Arc::new(problem))
+    };
+    let client_upgrade = upgrade::wanted(request.headers()).then(|| hyper::upgrade::on(&mut request));
+    let mut outgoing = prepare(request, peer, client_upgrade.is_some());
+    let mut connection = lease.upstream.connection().await.map_err(|error| failed(&error))?;
+    loop {
+        match connection.sender.try_send_request(outgoing).await {
+            Ok(response) => return Ok(answer(response, connection.sender, lease, client_upgrade)),
+            Err(mut error) => match error.take_message() {
+                Some(unsent) if connection.used => {
+                    outgoing = unsent;
+                    connection = lease.upstream.connect().await.map_err(|error| failed(&error))?;
+                }
+                _ => return Err(failed(&error.into_error())),
+            },
+        }
+    }
+}
+
+fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Request<Body> {
+    let http10 = request.version() == Version::HTTP_10;
+    *request.version_mut() = Version::HTTP_11;
+    let uri = request.uri();
+    // HTTP/1 between us and the upstream: the path alone; who was meant stands in Host.
+    let authority = uri.authority().cloned();
+    if let Some(path) = uri.path_and_query().cloned() {
+        *request.uri_mut() = path.into();
+    }
+    let headers = request.headers_mut();
+    let protocol = upgrades.then(|| headers.get(header::UPGRADE).cloned()).flatten();
+    strip(headers);
+    if let Some(protocol) = protocol {
+        headers.insert(header::UPGRADE, protocol);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    if let Some(authority) = authority.and_then(|a| HeaderValue::from_str(a.as_str()).ok()) {
+        headers.insert(header::HOST, authority);
+    } else if http10 && !headers.contains_key(header::HOST) {
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+    }
+    forwarded(headers, peer);
+    request.map(|body: Incoming| body.map_err(BodyError::from).boxed_unsync())
+}
+
+fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
+    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    let before: Vec<&str> = headers.get_all(FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+    let peer = peer.ip().to_canonical().to_string();
+    let chain = if before.is_empty() { peer } else { format!("{}, {peer}", before.join(", ")) };
+    if let Ok(chain) = HeaderValue::from_str(&chain) {
+        headers.insert(FOR, chain);
+    }
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.entry(HOST).or_insert(host);
+    }
+    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+}
+
+fn answer(
+    mut response: hyper::Response<Incoming>,
+    sender: SendRequest<Body>,
+    lease: Lease,
+    client: Option<hyper::upgrade::OnUpgrade>,
+) -> Response {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let server = hyper::upgrade::on(&mut response);
+        return match client {
+            Some(client) => {
+                upgrade::join(client, server, lease);
+                let empty = http_body_util::Empty::<Bytes>::new();
+                response.map(|_| empty.map_err(|never| match never {}).boxed_unsync())
+            }
+            None => plain(StatusCode::BAD_GATEWAY, "the app switched protocols without being asked"),
+        };
+    }
+    strip(response.headers_mut());
+    *response.version_mut() = Version::HTTP_11;
+    response.map(|body| Leased { body, rest: Some((sender, lease)) }.boxed_unsync())
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// The host a request is for: lowercase, without the port.
+pub(super) fn host(request: &Request) -> String {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = request.uri().host().or(named).unwrap_or_default();
+    let without_port = match host.rfind(':') {
+        Some(colon) if !host.ends_with(']') => &host[..colon],
+        _ => host,
+    };
+    without_port.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn wants(headers: &HeaderMap) -> Wants {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/html") { Wants::Html } else { Wants::Text }
+}
+
+/// An answer's body with its lease; at its end the connection is free again.
+struct Leased {
+    body: Incoming,
+    rest: Option<(SendRequest<Body>, Lease)>,
+}
+
+impl Leased {
+    fn finish(&mut self) {
+        if let Some((sender, lease)) = self.rest.take() {
+            let upstream: Arc<Upstream> = lease.upstream.clone();
+            upstream.give_back(sender);
+        }
+    }
+}
+
+impl HttpBody for Leased {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            None => self.finish(),
+            Some(Err(_)) => self.rest = None,
+            Some(Ok(_)) if self.body.is_end_stream() => self.finish(),
+            Some(Ok(_)) => {}
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        // An empty body is never polled.
+        if self.body.is_end_stream() {
+            self.finish();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Websockets and other upgrades: after the 101, bytes both ways until either side ends.
+
+use hyper::header::{CONNECTION, HeaderMap, UPGRADE};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::Lease;
+
+/// Whether the headers ask for, or grant, another protocol.
+pub(super) fn wanted(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE)
+        && headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
+}
+
+/// Joins the two sides. The lease is held until both have ended.
+pub(super) fn join(client: OnUpgrade, server: OnUpgrade, lease: Lease) {
+    tokio::spawn(async move {
+        let _lease = lease;
+        if let (Ok(client), Ok(server)) = (client.await, server.await) {
+            // An end by either side, clean or not, is the end of the conversation; there is nobody to tell.
+            let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
+        }
+    });
+}

@@ -1,0 +1,96 @@
+//! A server behind the gateway, on a unix socket, with the connections to it that are free.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use super::{Body, Rule};
+
+/// A free connection older than this is not used again: shorter than the server's own keep-alive, so that the server never
+/// closes one just as a request goes out on it.
+const FREE_FOR: Duration = Duration::from_secs(50);
+/// Free connections kept.
+const KEPT: usize = 64;
+
+#[derive(Debug)]
+pub struct Upstream {
+    socket: PathBuf,
+    /// Set on every answer.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is answered from files; all else goes to the socket.
+    pub rules: Vec<Rule>,
+    pub(super) leases: watch::Sender<usize>,
+    free: Mutex<Vec<(SendRequest<Body>, Instant)>>,
+}
+
+/// A connection that is ready for a request.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Body>,
+    /// It carried a request before, so the server may have closed it meanwhile.
+    pub(super) used: bool,
+}
+
+impl Upstream {
+    /// A server that listens on the unix socket at `socket`.
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket, headers: Vec::new(), rules: Vec::new(), leases: watch::Sender::new(0), free: Mutex::default() }
+    }
+
+    /// Returns when nobody holds a lease.
+    pub async fn idle(&self) {
+        // The sender lives in self, so the wait can only end with the condition.
+        let _ = self.leases.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// How many answers are under way.
+    pub fn leased(&self) -> usize {
+        *self.leases.borrow()
+    }
+
+    pub(super) async fn connection(&self) -> std::io::Result<Connection> {
+        while let Some(mut sender) = self.take_free() {
+            if sender.ready().await.is_ok() {
+                return Ok(Connection { sender, used: true });
+            }
+        }
+        self.connect().await
+    }
+
+    pub(super) async fn connect(&self) -> std::io::Result<Connection> {
+        let stream = UnixStream::connect(&self.socket).await?;
+        let (sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(std::io::Error::other)?;
+        tokio::spawn(connection.with_upgrades());
+        Ok(Connection { sender, used: false })
+    }
+
+    fn take_free(&self) -> Option<SendRequest<Body>> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((sender, since)) = free.pop() {
+            if !sender.is_closed() && since.elapsed() < FREE_FOR {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    pub(super) fn give_back(&self, sender: SendRequest<Body>) {
+        if sender.is_closed() {
+            return;
+        }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT {
+            free.push((sender, Instant::now()));
+        }
+    }
+}

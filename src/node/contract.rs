@@ -1,0 +1,41 @@
+//! The environment contract: every variable an app's processes can count on. The same under `dae serve`, on a node and on
+//! Kubernetes.
+//!
+//! | name | value |
+//! |---|---|
+//! | `DAE_ENV` | `SDK` under `dae serve`, `production` on a remote |
+//! | `DAE_APPNAME` | the app's name |
+//! | `DAE_APPROOT` | the folder app.yaml is in |
+//! | `DAE_WORKER` | `async`, `sync` or `asgi` |
+//! | `DAE_PERMDIR` | the folder for permanent files |
+//! | `DAE_RELEASE` | on a remote: the release, `r42` |
+
+use super::{Generation, Settings};
+
+/// Variables of ours that are no business of an app, and one that would hide its bytecode cache.
+const WITHHELD: &[&str] =
+    &["DAE_TOKEN", "DAE_REMOTE", "DAE_YES", "DAE_GUARDED", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME"];
+
+/// The whole environment of a process of `generation`.
+pub fn environment(generation: &Generation, settings: &Settings) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> =
+        settings.inherited.iter().filter(|(name, _)| !WITHHELD.contains(&name.as_str())).cloned().collect();
+    let mut set = |name: &str, value: String| {
+        env.retain(|(known, _)| known != name);
+        env.push((name.to_owned(), value));
+    };
+    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    set("DAE_ENV", settings.environment.to_owned());
+    set("DAE_APPNAME", generation.app.to_string());
+    set("DAE_APPROOT", path(&generation.root));
+    set("DAE_WORKER", generation.manifest.worker.as_str().to_owned());
+    set("DAE_PERMDIR", path(&generation.root.join("permdir")));
+    if let Some(release) = &generation.release {
+        set("DAE_RELEASE", release.clone());
+    }
+    set("PYTHONUNBUFFERED", "1".into());
+    for (name, value) in &generation.env {
+        set(name, value.clone());
+    }
+    env
+}

@@ -1,0 +1,241 @@
+//! A child process: a handle, one thread that hears its output and one that waits for its end.
+//!
+//! Each child leads a process group of its own, and whatever ends it ends the group: first a word to the leader, so that it
+//! may end its own children in order, then, after the grace, SIGKILL to all of the group.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use tokio::sync::watch;
+
+use super::output::read_lines;
+
+/// How to start a process. Its environment is `env` and nothing else.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    pub dir: PathBuf,
+    pub env: Vec<(String, String)>,
+    pub io: Io,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Io {
+    /// A terminal of its own: colours, unbuffered lines, a usable debugger.
+    Pty,
+    /// Plain pipes, stdout and stderr as one.
+    Pipe,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Code(i32),
+    Signal(i32),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "it ended with code {code}"),
+            Self::Signal(signal) => match Signal::try_from(*signal) {
+                Ok(signal) => write!(f, "it was ended by {signal}"),
+                Err(_) => write!(f, "it was ended by signal {signal}"),
+            },
+        }
+    }
+}
+
+/// A running process. Dropping the handle kills the process and its group.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    end: watch::Receiver<Option<End>>,
+}
+
+impl Process {
+    /// Starts it; `hear` gets every line it prints, on a thread of its own.
+    pub fn start(spec: &Spec, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
+        let (tell, end) = watch::channel(None);
+        let (pid, output, wait) = match spec.io {
+            Io::Pty => in_pty(spec)?,
+            Io::Pipe => in_pipe(spec)?,
+        };
+        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, hear))?;
+        std::thread::Builder::new().name("wait".into()).spawn(move || {
+            let end = wait();
+            // The leader is gone; what it left behind in its group goes too. None left is the usual error.
+            let _ = killpg(pid, Signal::SIGKILL);
+            // Nobody listening any more is fine.
+            let _ = tell.send(Some(end));
+        })?;
+        Ok(Self { pid, end })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&self) -> End {
+        let mut end = self.end.clone();
+        match end.wait_for(Option::is_some).await {
+            Ok(end) => end.unwrap_or(End::Code(-1)),
+            Err(_) => End::Code(-1),
+        }
+    }
+
+    /// Asks it to end, and makes it end after `grace`.
+    pub async fn stop(self, grace: Duration) -> End {
+        self.signal(Signal::SIGTERM);
+        match tokio::time::timeout(grace, self.ended()).await {
+            Ok(end) => end,
+            Err(_) => {
+                self.kill();
+                self.ended().await
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.end.borrow().is_none() {
+            // It may have ended this instant; then there is nothing to tell.
+            let _ = kill(self.pid, signal);
+        }
+    }
+
+    fn kill(&self) {
+        if self.end.borrow().is_none() {
+            let _ = killpg(self.pid, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+type Parts = (Pid, Box<dyn Read + Send>, Box<dyn FnOnce() -> End + Send>);
+
+fn in_pipe(spec: &Spec) -> io::Result<Parts> {
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    let (reader, writer) = io::pipe()?;
+    let mut child = Command::new(&spec.program)
+        .args(&spec.args)
+        .current_dir(&spec.dir)
+        .env_clear()
+        .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .process_group(0)
+        .spawn()?;
+    let pid = pid_of(child.id())?;
+    let wait = move || match child.wait() {
+        Ok(status) => match status.signal() {
+            Some(signal) => End::Signal(signal),
+            None => End::Code(status.code().unwrap_or(-1)),
+        },
+        Err(_) => End::Code(-1),
+    };
+    Ok((pid, Box::new(reader), Box::new(wait)))
+}
+
+fn in_pty(spec: &Spec) -> io::Result<Parts> {
+    let size = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).map_err(io::Error::other)?;
+    let mut command = CommandBuilder::new(&spec.program);
+    command.args(&spec.args);
+    command.cwd(&spec.dir);
+    command.env_clear();
+    for (name, value) in &spec.env {
+        command.env(name, value);
+    }
+    let mut child = pair.slave.spawn_command(command).map_err(io::Error::other)?;
+    drop(pair.slave);
+    let id = child.process_id().ok_or_else(|| io::Error::other("the process ended before it had a number"))?;
+    let pid = pid_of(id)?;
+    let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
+    let master = pair.master;
+    let wait = move || {
+        let end = match child.wait() {
+            Ok(status) => match status.signal() {
+                Some(_) => End::Signal(Signal::SIGKILL as i32),
+                None => End::Code(i32::try_from(status.exit_code()).unwrap_or(-1)),
+            },
+            Err(_) => End::Code(-1),
+        };
+        drop(master);
+        end
+    };
+    Ok((pid, output, Box::new(wait)))
+}
+
+/// Never 0 or less: to `kill` those mean other processes than the child.
+fn pid_of(id: u32) -> io::Result<Pid> {
+    match i32::try_from(id) {
+        Ok(id @ 1..) => Ok(Pid::from_raw(id)),
+        _ => Err(io::Error::other(format!("{id} is no process number"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn shell(script: &str, io: Io) -> (Process, mpsc::Receiver<String>) {
+        let (tell, heard) = mpsc::channel();
+        let spec = Spec {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            dir: "/".into(),
+            env: vec![("A".into(), "b".into()), ("PATH".into(), "/usr/bin:/bin".into())],
+            io,
+        };
+        (Process::start(&spec, move |line| drop(tell.send(line))).unwrap(), heard)
+    }
+
+    #[tokio::test]
+    async fn lines_and_the_code_come_back() {
+        for io in [Io::Pipe, Io::Pty] {
+            let (process, heard) = shell("echo $A; echo err >&2; [ -t 1 ] && echo tty; exit 7", io);
+            assert_eq!(process.ended().await, End::Code(7));
+            let mut lines: Vec<String> = heard.iter().collect();
+            lines.sort();
+            let mut wanted = vec!["b", "err"];
+            wanted.extend((io == Io::Pty).then_some("tty"));
+            assert_eq!(lines, wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ignores_the_word_is_killed_with_its_children() {
+        for io in [Io::Pipe, Io::Pty] {
+            let (process, heard) = shell("trap '' TERM; sleep 1000 & echo $!; wait; wait", io);
+            let child = heard.recv().unwrap().parse().unwrap();
+            process.stop(Duration::from_millis(50)).await;
+            let gone = || kill(Pid::from_raw(child), None).is_err() || is_zombie(child);
+            for _ in 0..100 {
+                if gone() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert!(gone());
+        }
+    }
+
+    fn is_zombie(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z"))
+    }
+}
