@@ -46,6 +46,11 @@ impl Digest {
         &self.0["sha256:".len()..]
     }
 
+    pub fn bytes(&self) -> Vec<u8> {
+        let digits = self.hex().as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+        digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+    }
+
     /// As many digits as a person needs.
     pub fn short(&self) -> &str {
         &self.0[..19]
@@ -120,6 +125,7 @@ mod tests {
         let digest = Digest::of(b"");
         assert_eq!(digest.as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(Digest::parse(digest.as_str()).unwrap(), digest);
+        assert_eq!(digest.bytes()[..4], [0xe3, 0xb0, 0xc4, 0x42]);
         for bad in ["", "sha256:", "sha256:E3", "sha512:00", "../../etc/passwd", &digest.as_str()[1..]] {
             assert!(Digest::parse(bad).is_err(), "{bad}");
         }

@@ -1,10 +1,20 @@
 //! An app as an OCI image, built without a daemon: pure functions of a folder. Knows no network and no tokio.
 
+mod cut;
 mod digest;
+mod dists;
+mod image;
 mod item;
+mod layer;
+mod layout;
 mod release;
+mod select;
 mod unpack;
 
+pub use cut::Holds;
 pub use digest::{Digest, Hashing};
+pub use image::{FileInfo, Image, LAYER_TYPE, Layer, MANIFEST_TYPE, pack};
+pub use layer::Blob;
+pub use layout::write_layout;
 pub use release::{APP_DIR, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR, platform};
 pub use unpack::{Limits, Unpacked, unpack};

@@ -255,7 +255,9 @@ mod tests {
 
     const FEW: Limits = Limits { bytes: 1000, entries: 5 };
 
-    fn entry(kind: EntryType, path: &[u8], link: &[u8], content: &[u8]) -> (tar::Header, Vec<u8>) {
+    type Entry = (tar::Header, Vec<u8>);
+
+    fn entry(kind: EntryType, path: &[u8], link: &[u8], content: &[u8]) -> Entry {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.as_old_mut().name[..path.len()].copy_from_slice(path);
@@ -266,15 +268,15 @@ mod tests {
         (header, content.to_vec())
     }
 
-    fn file(path: &str, content: &[u8]) -> (tar::Header, Vec<u8>) {
+    fn file(path: &str, content: &[u8]) -> Entry {
         entry(EntryType::Regular, path.as_bytes(), b"", content)
     }
 
-    fn link(path: &str, to: &str) -> (tar::Header, Vec<u8>) {
+    fn link(path: &str, to: &str) -> Entry {
         entry(EntryType::Symlink, path.as_bytes(), to.as_bytes(), b"")
     }
 
-    fn layer(entries: &[(tar::Header, Vec<u8>)]) -> Vec<u8> {
+    fn layer(entries: &[Entry]) -> Vec<u8> {
         let mut builder = tar::Builder::new(zstd::Encoder::new(Vec::new(), 3).unwrap());
         for (header, content) in entries {
             builder.append(header, content.as_slice()).unwrap();
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn what_is_bad_is_refused() {
         let kind = |kind| vec![entry(kind, b"x", b"y", b"")];
-        let cases: Vec<(&str, Vec<(tar::Header, Vec<u8>)>)> = vec![
+        let cases: Vec<(&str, Vec<Entry>)> = vec![
             ("which leads out of the image", vec![file("../x", b"")]),
             ("which leads out of the image", vec![file("a/../../x", b"")]),
             ("which leads out of the image", vec![file("/tmp/dae-absolute", b"")]),
