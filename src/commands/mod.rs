@@ -19,6 +19,5 @@ pub mod sync;
 pub mod uninstall;
 
 mod context;
-mod interrupt;
 
 pub use context::{Context, Dirs, Outcome};

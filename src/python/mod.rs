@@ -1,6 +1,30 @@
 //! Python on this machine: interpreters, virtualenvs, pip-req.txt, the installer, the runtime set. Knows no tokio.
 
-use std::path::PathBuf;
+mod dist;
+mod event;
+mod folder;
+mod installer;
+mod interpreter;
+mod lock;
+mod project;
+mod requirement;
+pub mod runtime;
+mod venv;
+
+use std::path::{Path, PathBuf};
+
+pub use event::Event;
+pub use installer::Installer;
+pub use interpreter::{Interpreter, Version, Wanted};
+pub use project::Project;
+pub use requirement::{Name, Requirement, Source, Vcs};
+pub use venv::Venv;
+
+use crate::app::App;
+use crate::problem::Result;
+
+/// Who hears what happens.
+pub type Tell<'t> = &'t dyn Fn(Event);
 
 /// All that is needed to run an app's code, there and up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,4 +36,10 @@ pub struct Environment {
     pub site_packages: PathBuf,
     /// The runtime set: gunicorn, gevent, the `dae` package; behind the app's packages on `sys.path`.
     pub runtime: PathBuf,
+}
+
+/// Makes what an app needs to run: its virtualenv, matching pip-req.txt, and the runtime set. Where all is there it starts
+/// no process. `cache` is the user's cache folder of dae.
+pub fn prepare(app: &App, cache: &Path, tell: Tell) -> Result<Environment> {
+    Project::of(app, cache, tell)?.prepare()
 }

@@ -4,4 +4,3 @@
 mod harness;
 
 mod create;
-mod layers;

@@ -1,0 +1,96 @@
+//! The only caller of uv and pip: makes virtualenvs, finds out what requirements need, puts it in place. Knows no
+//! pip-req.txt: it is given requirements as text.
+
+mod fetch;
+mod pip;
+mod program;
+mod settings;
+mod trouble;
+mod uv;
+
+use std::path::{Path, PathBuf};
+
+use super::interpreter::Interpreter;
+use super::venv::{Bytecode, Venv};
+use super::{Event, Tell};
+use crate::problem::Result;
+
+/// uv, or the virtualenv's own pip where uv cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installer {
+    Uv(PathBuf),
+    Pip,
+}
+
+/// What is to be found out: requirements as they stand in a requirements file.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// One a line; options such as `--index-url` may stand among them.
+    pub requirements: String,
+    /// `name==version`, one a line: kept where the requirements leave the choice.
+    pub preferred: String,
+}
+
+/// One package of a closure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// As the installer spells it.
+    pub name: String,
+    /// The line that installs just this: `flask==3.1.3`, `x @ git+https://...`.
+    pub line: String,
+    /// Who needs it; empty for one that was asked for and that nobody else needs.
+    pub via: Vec<String>,
+}
+
+impl Installer {
+    /// uv from PATH, else from the cache, else fetched into it once; pip when that fails.
+    pub fn find(interpreter: &Interpreter, cache: &Path, tell: Tell) -> Self {
+        if let Some(uv) = fetch::on_path().or_else(|| fetch::cached(cache)) {
+            return Self::Uv(uv);
+        }
+        match fetch::fetch(interpreter, cache, tell) {
+            Ok(uv) => Self::Uv(uv),
+            Err(problem) => {
+                tell(Event::UsingPip { why: problem.to_string() });
+                Self::Pip
+            }
+        }
+    }
+
+    /// Makes an empty virtualenv; what was in its folder goes.
+    pub fn make_venv(&self, interpreter: &Interpreter, venv: &Venv) -> Result<()> {
+        match self {
+            Self::Uv(uv) => uv::make_venv(uv, interpreter, venv),
+            Self::Pip => pip::make_venv(interpreter, venv),
+        }
+    }
+
+    /// The whole closure of what is wished for. Changes nothing.
+    pub fn resolve(&self, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> Result<Vec<Resolved>> {
+        match self {
+            Self::Uv(uv) => uv::resolve(uv, venv, root, wish, tell),
+            Self::Pip => pip::resolve(venv, root, wish),
+        }
+    }
+
+    /// Makes the virtualenv hold `requirements` and what they need, and nothing else.
+    pub fn sync(&self, venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode, tell: Tell) -> Result<()> {
+        match self {
+            Self::Uv(uv) => uv::sync(uv, venv, root, requirements, bytecode, tell),
+            Self::Pip => pip::sync(venv, root, requirements, bytecode),
+        }
+    }
+
+    /// Puts exactly `requirements` into a plain folder, with bytecode.
+    pub fn into_folder(&self, interpreter: &Interpreter, requirements: &str, folder: &Path, tell: Tell) -> Result<()> {
+        match self {
+            Self::Uv(uv) => uv::into_folder(uv, interpreter, requirements, folder, tell),
+            Self::Pip => pip::into_folder(interpreter, requirements, folder),
+        }
+    }
+
+    /// Writes the bytecode of a folder of plain Python. One that fails costs a slower start, so nobody is told.
+    pub fn compile(interpreter: &Interpreter, folder: &Path) {
+        let _ = program::run(program::command(&interpreter.path).args(["-m", "compileall", "-q"]).arg(folder), "");
+    }
+}
