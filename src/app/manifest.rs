@@ -106,6 +106,7 @@ impl Manifest {
         let root = source.read()?;
         let mut reader = Reader { source, problems: Vec::new(), warnings: Vec::new() };
         let manifest = reader.manifest(&root);
+        reader.problems.sort_by_key(|problem| problem.place.as_ref().map_or(0, |at| at.line));
         match (manifest, Problem::all(reader.problems)) {
             (_, Some(problem)) => Err(problem),
             (Some(manifest), None) => Ok((manifest, reader.warnings)),
@@ -143,14 +144,16 @@ impl Reader<'_> {
         let application = self.application(&keys, root);
         let handlers = self.handlers(&keys, root);
         let asgi = handlers.iter().any(|handler| matches!(handler.serves, Serves::AsgiApp(_)));
+        let (runtime, worker, nworkers) = (self.runtime(&keys), self.worker(&keys), self.nworkers(&keys));
+        let protected_files = self.texts(&keys, "protected_files");
         Some(Manifest {
             application: application?,
             version: keys.get("version").map_or_else(|| "1".into(), |(_, node)| scalar(node)),
-            runtime: self.runtime(&keys),
+            runtime,
             handlers,
-            worker: self.worker(&keys).unwrap_or(if asgi { Worker::Asgi } else { Worker::Async }),
-            nworkers: self.nworkers(&keys),
-            protected_files: self.texts(&keys, "protected_files"),
+            worker: worker.unwrap_or(if asgi { Worker::Asgi } else { Worker::Async }),
+            nworkers,
+            protected_files,
             carried: keys
                 .iter()
                 .filter(|(name, _)| CARRIED.contains(name))
@@ -237,17 +240,13 @@ impl Reader<'_> {
 
     fn handler(&mut self, node: &Node) -> Option<Handler> {
         let keys = self.keys(node, "a handler", HANDLER)?;
-        let url = match keys.get("url") {
-            Some((_, url)) => {
-                let text = self.text(url, "url")?;
-                self.check_url(url, &text);
-                text
-            }
-            None => {
-                self.wrong(node, "app-yaml.handler", "this handler has no `url`".into(), "begin it with `url: /.*`");
-                return None;
-            }
+        let Some((_, url)) = keys.get("url") else {
+            self.wrong(node, "app-yaml.handler", "this handler has no `url`".into(), "begin it with `url: /.*`");
+            return None;
         };
+        let text = self.text(url, "url")?;
+        self.check_url(url, &text);
+        let url = text;
         let mut serves = Vec::new();
         for name in ["wsgi_app", "asgi_app", "websocket", "static_files", "static_dir"] {
             let Some((_, value)) = keys.get(name) else { continue };
@@ -420,18 +419,111 @@ mod tests {
     fn everything_wrong_is_told_at_once() {
         insta::assert_snapshot!(said(
             "application: My-App\nworker: fast\nnworkers: many\nhandlers:\n- url: ^/x$\n  wsgi_app: app\n- static_dir: s\n"
-        ), @"");
+        ), @"
+        error: the app name `My-App` does not begin with a lowercase letter
+         --> app.yaml:1:14
+          |
+        1 | application: My-App
+          |              ^^^^^^
+
+        hint: write `application: my_app`
+
+        error: `fast` is no kind of worker
+         --> app.yaml:2:9
+          |
+        2 | worker: fast
+          |         ^^^^
+
+        hint: write `async` (the default), `sync` or `asgi`
+
+        error: `nworkers` is a text, not a number of workers
+         --> app.yaml:3:11
+          |
+        3 | nworkers: many
+          |           ^^^^
+
+        hint: write a whole number from 1 to 1024
+
+        error: `^/x$` is matched whole already
+         --> app.yaml:5:8
+          |
+        5 | - url: ^/x$
+          |        ^^^^
+
+        hint: write `/x`
+
+        error: `app` does not name a callable
+         --> app.yaml:6:13
+          |
+        6 |   wsgi_app: app
+          |             ^^^
+
+        hint: write `module:callable`, as in `app:app`
+
+        error: this handler has no `url`
+         --> app.yaml:7:3
+          |
+        7 | - static_dir: s
+          |   ^
+
+        hint: begin it with `url: /.*`
+
+        error: 6 problems
+        ");
     }
 
     #[test]
     fn a_misspelt_key_and_one_that_comes_twice_warn() {
         insta::assert_snapshot!(said(
             "application: a\nhandler: x\nhandlers: []\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n"
-        ), @"");
+        ), @"
+        error: `handler` is no key of app.yaml
+         --> app.yaml:2:1
+          |
+        2 | handler: x
+          | ^^^^^^^
+
+        hint: did you mean `handlers`?
+        error: `handlers` is there twice; the last one counts
+         --> app.yaml:4:1
+          |
+        4 | handlers:
+          | ^^^^^^^^
+        ");
     }
 
     #[test]
     fn what_is_no_yaml_or_no_map_is_said() {
-        insta::assert_snapshot!([said(""), said("just words"), said("a: [1\nb: 2"), said("a:\n\t- b")].join("---\n"), @"");
+        insta::assert_snapshot!([said(""), said("just words"), said("a: [1\nb: 2"), said("a:\n\t- b")].join("---\n"), @"
+        error: `app.yaml` is empty
+
+        hint: the least it needs is `application: NAME` and one handler; `dae create` writes both
+        ---
+        error: app.yaml wants keys, and there is a text
+         --> app.yaml:1:1
+          |
+        1 | just words
+          | ^^^^^^^^^^
+
+        hint: write `key: value`, one a line
+        ---
+        error: `app.yaml` is not readable as YAML
+         --> app.yaml:2:2
+          |
+        2 | b: 2
+          |  ^
+          because: illegal placement of ':' indicator
+
+        hint: look at the indentation and the colons near that line
+        ---
+        error: `app.yaml` is not readable as YAML
+         --> app.yaml:2:2
+          |
+        2 |  - b
+          |  ^
+          because: tabs disallowed within this context (block indentation)
+
+        hint: YAML is indented with blanks, never with tabs
+        ");
     }
 }

@@ -3,6 +3,8 @@
 mod find;
 mod manifest;
 mod name;
+mod new_folder;
+mod repository;
 mod scaffold;
 mod yaml;
 
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 pub use find::find;
 pub use manifest::{Handler, Manifest, Serves, Target, Worker};
 pub use name::AppName;
+pub use new_folder::NewFolder;
+pub use repository::{Versioned, first_commit};
 pub use scaffold::{Scaffold, Template};
 
 use crate::problem::{Doing as _, Problem, Result};

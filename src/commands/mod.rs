@@ -19,5 +19,6 @@ pub mod sync;
 pub mod uninstall;
 
 mod context;
+mod interrupt;
 
 pub use context::{Context, Dirs, Outcome};

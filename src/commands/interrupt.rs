@@ -1,0 +1,74 @@
+//! Ctrl-C in a command that has something to put back: the signal is noted, children are ended, and the command finds its
+//! own way out, so that there is one way of cleaning up and not two.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::problem::{Doing as _, Problem, Result};
+
+/// How long children may take to end when asked, before they are killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// From [`Interrupt::watch`] on, SIGINT, SIGTERM and SIGHUP no longer end the process by themselves.
+#[derive(Debug)]
+pub struct Interrupt {
+    came: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    pub fn watch() -> Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.doing(|| "watch for Ctrl-C")?;
+        let guard = runtime.enter();
+        let wait = |kind| signal(kind).doing(|| "watch for Ctrl-C");
+        let mut interrupt = wait(SignalKind::interrupt())?;
+        let mut terminate = wait(SignalKind::terminate())?;
+        let mut hangup = wait(SignalKind::hangup())?;
+        drop(guard);
+        let noted = came.clone();
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} _ = hangup.recv() => {} }
+            });
+            noted.store(true, Ordering::Relaxed);
+            end_children();
+        });
+        Ok(Self { came })
+    }
+
+    /// A problem with exit code 130 once a signal came.
+    pub fn check(&self) -> Result<()> {
+        if !self.came.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Problem::new("interrupted", "stopped; everything is as it was before").exit(130))
+    }
+}
+
+/// Ends children until the process itself ends: the step that was under way may start another one before it gives up.
+fn end_children() {
+    let since = Instant::now();
+    loop {
+        let signal = if since.elapsed() < GRACE { Signal::SIGTERM } else { Signal::SIGKILL };
+        for child in descendants(std::process::id()) {
+            let _ = kill(child, signal);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Nothing where the system does not say: children then come to their own end, and the command ends after them.
+fn descendants(pid: u32) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> =
+        children.flat_map(|text| text.split(' ').filter_map(|word| word.parse().ok()).collect::<Vec<_>>()).collect();
+    let below = children.iter().flat_map(|child| descendants(*child));
+    children.iter().filter_map(|child| i32::try_from(*child).ok().map(Pid::from_raw)).chain(below).collect()
+}
