@@ -4,4 +4,5 @@
 mod harness;
 
 mod create;
+mod derived;
 mod layers;
