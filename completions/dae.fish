@@ -1,0 +1,205 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dae_global_optspecs
+    string join \n json C= color= q/quiet v/verbose h/help V/version
+end
+
+function __fish_dae_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dae_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dae_using_subcommand
+    set -l cmd (__fish_dae_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dae -n "__fish_dae_needs_command" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_needs_command" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_needs_command" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_needs_command" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_needs_command" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_needs_command" -s V -l version -d 'Print version'
+complete -c dae -n "__fish_dae_needs_command" -f -a "create" -d 'Make a new app: app.yaml, app.py, pip-req.txt, a virtualenv and a first commit'
+complete -c dae -n "__fish_dae_needs_command" -f -a "install" -d 'Install packages into the virtualenv and pin them into pip-req.txt; without any, make the virtualenv match the file'
+complete -c dae -n "__fish_dae_needs_command" -f -a "uninstall" -d 'Take packages out of the virtualenv and pip-req.txt, with what only they needed'
+complete -c dae -n "__fish_dae_needs_command" -f -a "sync" -d 'Make the virtualenv match pip-req.txt exactly'
+complete -c dae -n "__fish_dae_needs_command" -f -a "freeze" -d 'Write what the virtualenv holds into pip-req.txt'
+complete -c dae -n "__fish_dae_needs_command" -f -a "check" -d 'Check app.yaml and pip-req.txt, and tell every problem at once'
+complete -c dae -n "__fish_dae_needs_command" -f -a "serve" -d 'Run the app here, with live reload'
+complete -c dae -n "__fish_dae_needs_command" -f -a "package" -d 'Build the app\'s image as an OCI layout'
+complete -c dae -n "__fish_dae_needs_command" -f -a "deploy" -d 'Package the app, upload what the remote misses, and switch to it'
+complete -c dae -n "__fish_dae_needs_command" -f -a "releases" -d 'List the releases a remote keeps'
+complete -c dae -n "__fish_dae_needs_command" -f -a "rollback" -d 'Switch a remote back to an earlier release'
+complete -c dae -n "__fish_dae_needs_command" -f -a "logs" -d 'Show what the app\'s processes printed'
+complete -c dae -n "__fish_dae_needs_command" -f -a "remote" -d 'Add, list and choose remotes'
+complete -c dae -n "__fish_dae_needs_command" -f -a "node" -d 'Be a remote: run apps that are deployed to this machine'
+complete -c dae -n "__fish_dae_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c dae -n "__fish_dae_needs_command" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
+complete -c dae -n "__fish_dae_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand create" -s t -l template -d 'What its code begins with [default: asked for, or blank]' -r -f -a "blank\t'A bare WSGI function: no package at all'
+web.py\t''
+flask\t''
+django\t''
+fastapi\t'ASGI'"
+complete -c dae -n "__fish_dae_using_subcommand create" -l dir -d 'The folder to make [default: NAME]' -r -F
+complete -c dae -n "__fish_dae_using_subcommand create" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand create" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand create" -l no-git -d 'Make no git repository'
+complete -c dae -n "__fish_dae_using_subcommand create" -l no-venv -d 'Make no virtualenv; the packages are neither installed nor pinned'
+complete -c dae -n "__fish_dae_using_subcommand create" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand create" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand create" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand install" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand install" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand install" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand install" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand install" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand install" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand uninstall" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand sync" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand sync" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand sync" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand sync" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand sync" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand sync" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand freeze" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand freeze" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand freeze" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand freeze" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand freeze" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand freeze" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand check" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand check" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand check" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand check" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand check" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand check" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand serve" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand serve" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand serve" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand serve" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand package" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand package" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand package" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand package" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand package" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand package" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand releases" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand releases" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand releases" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand releases" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand releases" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand releases" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand rollback" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand rollback" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand logs" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand logs" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand logs" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand logs" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand logs" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand completions" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand completions" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand completions" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand completions" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand completions" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand man" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand man" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand man" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand man" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "create" -d 'Make a new app: app.yaml, app.py, pip-req.txt, a virtualenv and a first commit'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "install" -d 'Install packages into the virtualenv and pin them into pip-req.txt; without any, make the virtualenv match the file'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "uninstall" -d 'Take packages out of the virtualenv and pip-req.txt, with what only they needed'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "sync" -d 'Make the virtualenv match pip-req.txt exactly'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "freeze" -d 'Write what the virtualenv holds into pip-req.txt'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "check" -d 'Check app.yaml and pip-req.txt, and tell every problem at once'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "serve" -d 'Run the app here, with live reload'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "package" -d 'Build the app\'s image as an OCI layout'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "deploy" -d 'Package the app, upload what the remote misses, and switch to it'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "releases" -d 'List the releases a remote keeps'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "rollback" -d 'Switch a remote back to an earlier release'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "logs" -d 'Show what the app\'s processes printed'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "remote" -d 'Add, list and choose remotes'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "node" -d 'Be a remote: run apps that are deployed to this machine'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
