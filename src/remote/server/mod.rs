@@ -1,1 +1,159 @@
 //! A node as a remote: registry, releases, control API, tokens.
+//!
+//! Theory of operation. Requests for the node's own name come through [`Front`](crate::gateway::Front) to an axum router; all
+//! others are the apps'. What is acknowledged is in the [`store`] or among the [`blobs`] before the answer goes out. A release
+//! is one task of the node's own: it tells its story into the store, and whoever wants to hear it reads it there, so a client
+//! that has gone strands nothing and one that comes back misses nothing.
+
+mod assemble;
+pub mod auth;
+mod blobs;
+mod caller;
+mod config;
+mod control;
+mod disk;
+mod front;
+mod logs;
+mod refusal;
+mod registry;
+mod releases;
+mod store;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blobs::Blobs;
+pub use config::{Config, Listen};
+use disk::Disk;
+pub use front::NodeFront;
+
+use releases::Releases;
+pub use releases::Told;
+use store::Store;
+
+use crate::node::{Node, Settings};
+use crate::packaging::Digest;
+use crate::problem::{Doing as _, Problem, Result};
+
+/// A node's folder, held by one process.
+pub struct Home {
+    dir: PathBuf,
+    pub config: Config,
+    /// Let go when the process ends, however it ends.
+    _lock: std::fs::File,
+}
+
+/// What one node has and does.
+pub struct Server {
+    dir: PathBuf,
+    domain: String,
+    store: Store,
+    blobs: Blobs,
+    node: Arc<Node>,
+    releases: Releases,
+}
+
+const STORE: &str = "store.sqlite";
+const LOCK: &str = "lock";
+
+/// Makes a node's folder and its first token, which may do everything and is kept nowhere.
+pub fn init(dir: &Path, config: &Config) -> Result<String> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if Config::path(dir).exists() {
+        return Err(Problem::new("node.exists", format!("`{}` is a node already", dir.display()))
+            .try_running(format!("dae node serve --dir {}", dir.display()))
+            .hint(format!("for another token: `dae node token --dir {}`", dir.display())));
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .doing(|| format!("make the folder `{}`", dir.display()))?;
+    let store = Store::create(&dir.join(STORE))?;
+    let token = add_token(&store, &auth::Grant { app: None, can: vec![auth::Verb::Admin] })?;
+    // Last: a folder is a node when this file is there.
+    config.write(dir)?;
+    Ok(token)
+}
+
+/// A new token for a node that may be running.
+pub fn token(dir: &Path, grant: &auth::Grant) -> Result<String> {
+    Config::read(dir)?;
+    add_token(&Store::open(&dir.join(STORE))?, grant)
+}
+
+fn add_token(store: &Store, grant: &auth::Grant) -> Result<String> {
+    let token = auth::new_token()?;
+    store.add_token(&auth::hash(&token), grant)?;
+    Ok(token)
+}
+
+impl Home {
+    /// Takes the folder for this process.
+    pub fn take(dir: &Path) -> Result<Self> {
+        let config = Config::read(dir)?;
+        let dir = dir.canonicalize().doing(|| format!("open the folder `{}`", dir.display()))?;
+        let path = dir.join(LOCK);
+        let mut lock = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .doing(|| format!("open `{}`", path.display()))?;
+        if let Err(error) = lock.try_lock() {
+            let mut pid = String::new();
+            let _ = std::io::Read::read_to_string(&mut lock, &mut pid);
+            let problem = Problem::new("node.running", format!("a node is running in `{}` already", dir.display()));
+            return Err(match error {
+                std::fs::TryLockError::WouldBlock => {
+                    problem.because(format!("it is the process {}", pid.trim())).hint("stop it first, or use it")
+                }
+                std::fs::TryLockError::Error(error) => problem.because(error),
+            });
+        }
+        let mut note = || -> std::io::Result<()> {
+            lock.set_len(0)?;
+            std::io::Write::write_all(&mut lock, format!("{}\n", std::process::id()).as_bytes())
+        };
+        note().doing(|| format!("write `{}`", path.display()))?;
+        Ok(Self { dir, config, _lock: lock })
+    }
+
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// For [`Settings::run_dir`]: sockets have short paths only.
+    pub fn name(&self) -> String {
+        let digest = Digest::of(self.dir.as_os_str().as_encoded_bytes());
+        format!("node-{}", &digest.hex()[..8])
+    }
+}
+
+impl Server {
+    /// Opens what is in `home`; what was starting when it was last closed has failed.
+    pub fn open(home: &Home, node: Arc<Node>, tell: impl Fn(Told) + Send + Sync + 'static) -> Result<Arc<Self>> {
+        let dir = home.dir.clone();
+        let store = Store::open(&dir.join(STORE))?;
+        store.fail_unfinished()?;
+        assemble::tidy(&dir);
+        let blobs = Blobs::open(&dir, Disk::of(&dir))?;
+        let releases = Releases::new(tell);
+        Ok(Arc::new(Self { domain: home.config.domain.clone(), dir, store, blobs, node, releases }))
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.node.settings
+    }
+}
+
+/// Work on the disk, away from the threads that answer requests.
+async fn blocking<T: Send + 'static, E: From<Problem> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| match panic.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Problem::new("node.stopping", "the node is stopping").into()),
+    })
+}

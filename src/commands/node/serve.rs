@@ -1,0 +1,167 @@
+//! `dae node serve`: the listener and the signals are made here and handed down.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::Terminal;
+use crate::commands::{Context, Outcome};
+use crate::gateway::{self, Gateway, Routes};
+use crate::node::{Event as NodeEvent, Hosts, Node, Rollout, Settings};
+use crate::problem::{Doing as _, Problem, Result};
+use crate::remote::api::DeployEvent;
+use crate::remote::server::{Home, Listen, NodeFront, Server, Told};
+use crate::term::{Done, Event, Line, Shown, Tone};
+
+/// How long a request may wait for an app that starts for the first time, or comes back with the node.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long answers under way may take once the node was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
+    let home = Home::take(dir)?;
+    context.dirs.make_run()?;
+    let run_dir = context.dirs.run.join(home.name());
+    let _ = std::fs::remove_dir_all(&run_dir);
+    std::fs::create_dir(&run_dir).doing(|| format!("make the folder `{}`", run_dir.display()))?;
+    let settings = Settings {
+        domain: home.config.domain.clone(),
+        run_dir,
+        log_dir: home.log_dir(),
+        rollout: Rollout::RELEASE,
+        environment: "production",
+        inherited: std::env::vars().collect(),
+        hosts: Hosts::Own,
+    };
+    let listen = listen.unwrap_or(home.config.listen);
+    let runtime = tokio::runtime::Runtime::new().doing(|| "start the node's threads")?;
+    runtime.block_on(serve(&home, settings, listen, &context.terminal))?;
+    Ok(Box::new(Done::default()))
+}
+
+async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Terminal) -> Result<()> {
+    let listener = bind(listen).await?;
+    let address = listener.local_addr().doing(|| "find the port")?;
+    // Before anybody is told that it is ready: whoever hears that may stop it at once.
+    let mut interrupt = signal(SignalKind::interrupt()).doing(|| "hear signals")?;
+    let mut terminate = signal(SignalKind::terminate()).doing(|| "hear signals")?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+
+    let (events, heard) = mpsc::unbounded_channel();
+    let node = Node::new(settings, Arc::new(Routes::default()), events);
+    let teller = terminal.clone();
+    let server = Server::open(home, node.clone(), move |told| teller.tell(&Shows(told)))?;
+    let hearing = tokio::spawn(server.clone().hear(heard));
+    let front = Arc::new(NodeFront::new(server.clone()));
+    let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
+
+    terminal.tell(&Ready {
+        url: format!("http://{}:{}", home.config.domain, address.port()),
+        listen: address.to_string(),
+        domain: home.config.domain.clone(),
+    });
+    let back = tokio::spawn({
+        let server = server.clone();
+        async move { server.bring_back().await }
+    });
+    gateway::serve(listener, gateway, stop).await;
+    back.abort();
+    terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
+    server.close()?;
+    node.stop(DRAIN).await;
+    hearing.abort();
+    Ok(())
+}
+
+async fn bind(listen: Listen) -> Result<TcpListener> {
+    let problem = |error: io::Error| {
+        let port = listen.0.port();
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Problem::new("node.port-taken", format!("the port {port} is in use already"))
+                .because(format!("another program listens at {listen}"))
+                .hint("stop that program, or listen elsewhere: `dae node serve --listen ADDR`"),
+            io::ErrorKind::PermissionDenied => Problem::new("node.port-denied", format!("port {port} cannot be had"))
+                .because(error)
+                .hint("ports below 1024 need privileges; listen at `:8000` and let a web server or a firewall pass on"),
+            _ => Problem::new("node.listen", format!("could not listen at {listen}"))
+                .because(error)
+                .hint("is the address one of this machine's?"),
+        }
+    };
+    TcpListener::bind(listen.0).await.map_err(problem)
+}
+
+#[derive(Debug, Serialize)]
+struct Ready {
+    url: String,
+    listen: String,
+    domain: String,
+}
+
+impl Event for Ready {
+    fn show(&self) -> Shown<'_> {
+        Shown::Line(Line::good("Ready", format!("{} (listening at {})", self.url, self.listen)))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "event": "ready", "url": self.url, "listen": self.listen, "domain": self.domain })
+    }
+}
+
+/// What a node's owner sees of it.
+struct Shows(Told);
+
+impl Event for Shows {
+    fn show(&self) -> Shown<'_> {
+        match &self.0 {
+            Told::Release { app, release, event } => match event {
+                DeployEvent::Step { text, .. } => quiet(format!("{app} {release}: {text}")),
+                DeployEvent::Output { process, line } => quiet(format!("{app} {process}: {line}")),
+                DeployEvent::Live { url, .. } => Shown::Line(Line::good("Live", format!("{app} {release} {url}"))),
+                DeployEvent::Failed { problem, .. } => bad(format!("{app} {release}: {problem}")),
+            },
+            Told::Back { app, release, how } => match how {
+                Ok(_) => Shown::Line(Line::good("Back", format!("{app} {release}"))),
+                Err(problem) => bad(format!("{app} {release}: {problem}")),
+            },
+            Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
+                Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
+            }
+            Told::Node(NodeEvent::Output { app, process, line }) => quiet(format!("{app} {process}: {line}")),
+            Told::Node(_) => Shown::Nothing,
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        use serde_json::{json, to_value};
+        match &self.0 {
+            Told::Release { app, release, event } => {
+                json!({ "event": "release", "app": app, "release": release, "told": event })
+            }
+            Told::Back { app, release, how } => match how {
+                Ok(_) => json!({ "event": "back", "app": app, "release": release }),
+                Err(problem) => json!({ "event": "back", "app": app, "release": release, "problem": problem }),
+            },
+            Told::Node(event) => to_value(event).unwrap_or_default(),
+        }
+    }
+}
+
+fn quiet(text: String) -> Shown<'static> {
+    Shown::Line(Line::new(Tone::Quiet, "", text))
+}
+
+fn bad(text: String) -> Shown<'static> {
+    Shown::Line(Line::new(Tone::Bad, "Failed", text))
+}

@@ -1,0 +1,178 @@
+//! node.yaml: what a node's owner decides.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{Doing as _, Problem, Result};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub domain: String,
+    pub listen: Listen,
+}
+
+/// Where a node listens: `127.0.0.1:8000`; `:8000` or `8000` for every address of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Listen(pub SocketAddr);
+
+impl FromStr for Listen {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let everywhere = |port: &str| port.parse().map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
+        let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let text = local.as_deref().unwrap_or(text);
+        text.parse().or_else(|_| everywhere(text.strip_prefix(':').unwrap_or(text))).map(Self).map_err(|_| {
+            Problem::new("node.listen", format!("`{text}` is no address to listen on"))
+                .hint("write it as `127.0.0.1:8000`, or `:8000` for every address of this machine")
+                .exit(2)
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = Problem;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> Self {
+        listen.to_string()
+    }
+}
+
+impl Config {
+    /// `domain` is checked to be one that names can be put in front of.
+    pub fn new(domain: &str, listen: Listen) -> Result<Self> {
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let wrong = if domain.contains("://") {
+            "is a URL: leave the scheme out"
+        } else if domain.contains(':') {
+            "has a port: that belongs to `--listen`"
+        } else if domain.parse::<IpAddr>().is_ok() {
+            "is an address, and `NAME.ADDRESS` is no host name"
+        } else if domain.len() > 200 || !domain.split('.').all(label) {
+            "is no host name"
+        } else {
+            return Ok(Self { domain, listen });
+        };
+        Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
+            .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
+            .hint("on one machine `--domain localhost` needs no DNS: apps answer at `NAME.localhost`")
+            .exit(2))
+    }
+
+    pub fn path(dir: &Path) -> PathBuf {
+        dir.join("node.yaml")
+    }
+
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = Self::path(dir);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Problem::new("node.none", format!("there is no node in `{}`", dir.display()))
+                    .because("it has no `node.yaml`")
+                    .try_running(format!("dae node init --dir {} --domain DOMAIN --listen ADDR", dir.display())));
+            }
+            text => text.doing(|| format!("read `{}`", path.display()))?,
+        };
+        let config: Self = serde_yaml::from_str(&text).map_err(|error| {
+            Problem::new("node.config", format!("`{}` is not readable", path.display()))
+                .because(error.without_snippet())
+                .hint("it has two keys, `domain` and `listen`")
+        })?;
+        Self::new(&config.domain, config.listen)
+    }
+
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let Self { domain, listen } = self;
+        let text = format!(
+            "# A dae node. Read when it starts: `dae node serve`.\n\n\
+             # Apps answer at NAME.{domain}; the node itself at {domain}.\n\
+             domain: {domain}\n\
+             # Where it listens. For https put a web server in front that passes the Host header on.\n\
+             listen: \"{listen}\"\n"
+        );
+        let path = Self::path(dir);
+        let write = || -> std::io::Result<()> {
+            let mut aside = tempfile::NamedTempFile::new_in(dir)?;
+            std::io::Write::write_all(&mut aside, text.as_bytes())?;
+            aside.as_file().sync_all()?;
+            aside.persist(&path)?;
+            Ok(())
+        };
+        write().doing(|| format!("write `{}`", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_to_listen() {
+        for (text, wanted) in [
+            ("127.0.0.1:80", Some("127.0.0.1:80")),
+            (":80", Some("0.0.0.0:80")),
+            ("8000", Some("0.0.0.0:8000")),
+            ("localhost:1", Some("127.0.0.1:1")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("127.0.0.1", None),
+            (":99999", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<Listen>().ok().map(|listen| listen.to_string()).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_domain_takes_names_in_front() {
+        let listen = Listen("127.0.0.1:80".parse().unwrap());
+        for (domain, good) in [
+            ("localhost", true),
+            ("Apps.Example.com.", true),
+            ("http://x", false),
+            ("x:80", false),
+            ("10.0.0.1", false),
+            ("a..b", false),
+            ("-a", false),
+            ("a_b", false),
+            ("", false),
+        ] {
+            assert_eq!(Config::new(domain, listen).is_ok(), good, "{domain}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Config::read(dir.path()).unwrap_err().code, "node.none");
+        let config = Config::new("apps.example.com", Listen("[::1]:80".parse().unwrap())).unwrap();
+        config.write(dir.path()).unwrap();
+        assert_eq!(Config::read(dir.path()).unwrap(), config);
+        std::fs::write(Config::path(dir.path()), "domain: x\nlisten: y\n").unwrap();
+        assert_eq!(Config::read(dir.path()).unwrap_err().code, "node.config");
+    }
+}

@@ -1,0 +1,293 @@
+//! The control API: what [`crate::remote::api`] lists.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::Stream;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Server;
+use super::auth::Verb;
+use super::caller::Caller;
+use super::logs;
+use super::refusal::{Answer, Refused};
+use super::store::{Draft, Expected, Moved};
+use crate::app::AppName;
+use crate::packaging::{self, Digest};
+use crate::problem::Problem;
+use crate::remote::api::{
+    Accepted, Capabilities, DeployEvent, NewRelease, Release, ReleaseId, ReleaseState, Releases, Rollback,
+};
+
+/// The largest body of a request here.
+const LARGEST: usize = 64 << 10;
+
+pub fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/dae/v1", get(capabilities))
+        .route("/dae/v1/apps/{app}/releases", get(releases).post(release))
+        .route("/dae/v1/apps/{app}/releases/{id}/events", get(events))
+        .route("/dae/v1/apps/{app}/rollback", post(rollback))
+        .route("/dae/v1/apps/{app}/logs", get(log_lines))
+        .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
+}
+
+async fn nothing() -> Refused {
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        Problem::new("node.no-such-path", "this is a dae node, and nothing is here")
+            .hint("apps answer under their own names; the API is below `/dae/v1` and `/v2/`"),
+    )
+}
+
+async fn not_so() -> Refused {
+    Refused::registry(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "that cannot be done here")
+}
+
+async fn capabilities(State(server): State<Arc<Server>>, _: Caller) -> Answer {
+    let domain = server.domain.clone();
+    let pythons = super::blocking(|| Ok::<_, Refused>(super::releases::pythons())).await?;
+    Ok(Json(Capabilities {
+        api: 1,
+        server: concat!("dae ", env!("CARGO_PKG_VERSION")).to_owned(),
+        domain,
+        pythons,
+        platform: packaging::platform(),
+    })
+    .into_response())
+}
+
+async fn releases(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let releases = server.store.releases(&app)?;
+    Ok(Json(Releases { app, releases }).into_response())
+}
+
+async fn release(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let expected = expected(&headers)?;
+    let NewRelease { image, message, by, git } = read(body).await?;
+    let image = Digest::parse(&image).map_err(|problem| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem))?;
+    if server.store.manifest(&app, &image)?.is_none() {
+        return Err(Refused::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Problem::new("release.no-image", format!("`{app}` has no image {} on this node", image.short()))
+                .hint("push it first"),
+        ));
+    }
+    let draft = Draft { image: image.to_string(), message, by, git, repeats: None };
+    accept(server, app, draft, expected, &headers).await
+}
+
+async fn rollback(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let expected = expected(&headers)?;
+    let Rollback { to } = read(body).await?;
+    let conflict = |problem| Refused::new(StatusCode::CONFLICT, problem);
+    let target = match to {
+        Some(id) => server.store.release(&app, id)?.ok_or_else(|| no_release(&app, id))?,
+        None => server.store.before_live(&app)?.ok_or_else(|| {
+            conflict(
+                Problem::new("release.nothing-before", format!("there is nothing to roll `{app}` back to"))
+                    .because("no other release was live before"),
+            )
+        })?,
+    };
+    match target.state {
+        ReleaseState::Past => {}
+        ReleaseState::Live => {
+            return Err(conflict(Problem::new("release.live-already", format!("{} is live already", target.id))));
+        }
+        ReleaseState::Starting | ReleaseState::Failed | ReleaseState::Superseded => {
+            return Err(conflict(
+                Problem::new("release.never-live", format!("{} was never live", target.id))
+                    .hint("`dae releases` shows those that were"),
+            ));
+        }
+    }
+    let message = Some(format!("rollback to {}", target.id));
+    let draft = Draft { image: target.image, message, by: None, git: target.git, repeats: Some(target.id) };
+    accept(server, app, draft, expected, &headers).await
+}
+
+async fn accept(server: Arc<Server>, app: AppName, draft: Draft, expected: Expected, headers: &HeaderMap) -> Answer {
+    let url = server.url_of(&app, headers);
+    let release = {
+        let (server, app) = (server.clone(), app.clone());
+        super::blocking(move || match server.store.accept(&app, draft, expected)? {
+            Ok(release) => Ok(release),
+            Err(moved) => Err(precondition(&app, moved)),
+        })
+        .await?
+    };
+    let accepted =
+        Accepted { release: release.id, events: format!("/dae/v1/apps/{app}/releases/{}/events", release.id) };
+    server.start_release(app, release, expected, url);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, accepted.events.clone())], Json(accepted)).into_response())
+}
+
+/// `If-Match: "r41"`, `"none"`, or `*`; without one anything may be live.
+fn expected(headers: &HeaderMap) -> Result<Expected, Refused> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Expected::Anything) };
+    let text = value.to_str().unwrap_or_default().trim();
+    match text.trim_matches('"') {
+        "*" => Ok(Expected::Anything),
+        "none" => Ok(Expected::Nothing),
+        id => {
+            id.parse().map(Expected::Release).map_err(|problem: Problem| Refused::new(StatusCode::BAD_REQUEST, problem))
+        }
+    }
+}
+
+fn precondition(app: &AppName, moved: Moved) -> Refused {
+    let problem = match &moved.live {
+        None => Problem::new("release.moved", format!("nothing of `{app}` is live")),
+        Some(live) => live_instead(app, live),
+    };
+    let live = moved.live.map_or_else(|| "none".to_owned(), |live| live.id.to_string());
+    Refused::new(StatusCode::PRECONDITION_FAILED, problem).header(header::ETAG, format!("\"{live}\""))
+}
+
+/// Somebody else was faster.
+pub(super) fn live_instead(app: &AppName, live: &Release) -> Problem {
+    let by = live.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let said = live.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    Problem::new("release.moved", format!("{} of `{app}` went live meanwhile", live.id))
+        .because(format!("it was deployed {}{by}{said}", live.created.strftime("%Y-%m-%d %H:%M:%S UTC")))
+        .hint("look at what it changed, then deploy again to replace it")
+}
+
+fn no_release(app: &AppName, id: ReleaseId) -> Refused {
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        Problem::new("release.unknown", format!("`{app}` has no release {id}"))
+            .hint("`dae releases` shows those there are"),
+    )
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
+    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
+        Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Problem::new("node.too-large", format!("the request could not be read, or has more than {LARGEST} bytes"))
+                .because(error),
+        )
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Refused::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Problem::new("node.bad-request", "the request is not what is wanted here").because(error),
+        )
+    })
+}
+
+async fn events(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let id: ReleaseId = id.parse().map_err(|problem| Refused::new(StatusCode::BAD_REQUEST, problem))?;
+    if server.store.release(&app, id)?.is_none() {
+        return Err(no_release(&app, id));
+    }
+    let after = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    Ok(Sse::new(follow(server, app, id, after)).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// A release's story from after event `after` to its end.
+fn follow(
+    server: Arc<Server>,
+    app: AppName,
+    id: ReleaseId,
+    after: u64,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    use std::collections::VecDeque;
+    let changes = server.releases.changes();
+    let start = (server, changes, VecDeque::<(u64, DeployEvent)>::new(), after, false);
+    futures_util::stream::unfold(start, move |(server, mut changes, mut ready, mut after, mut ended)| {
+        let app = app.clone();
+        async move {
+            loop {
+                if let Some((number, event)) = ready.pop_front() {
+                    ended |= matches!(event, DeployEvent::Live { .. } | DeployEvent::Failed { .. });
+                    after = number;
+                    let sent = Event::default().id(number.to_string()).json_data(&event).ok()?;
+                    return Some((Ok(sent), (server, changes, ready, after, ended)));
+                }
+                if ended {
+                    return None;
+                }
+                // Looked at before the store, so that what comes in between is not slept through.
+                changes.borrow_and_update();
+                let state = server.store.release(&app, id).ok()??.state;
+                ready = server.store.events(&app, id, after).ok()?.into();
+                if !ready.is_empty() {
+                    continue;
+                }
+                if state != ReleaseState::Starting || changes.changed().await.is_err() {
+                    return None;
+                }
+            }
+        }
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    lines: Option<usize>,
+    process: Option<String>,
+    release: Option<String>,
+}
+
+async fn log_lines(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refused> {
+    let app = caller.may(Verb::Read, &app)?;
+    if !server.store.knows(&app)? {
+        return Err(Refused::new(
+            StatusCode::NOT_FOUND,
+            Problem::new("app.unknown", format!("`{app}` was never deployed to this node")).try_running("dae deploy"),
+        ));
+    }
+    let release = wanted.release.as_deref().map(str::parse::<ReleaseId>).transpose();
+    let release = release.map_err(|problem| Refused::new(StatusCode::BAD_REQUEST, problem))?;
+    let count = wanted.lines.unwrap_or(logs::USUAL).min(logs::MOST);
+    super::blocking(move || {
+        let lines = match release {
+            Some(id) if server.store.release(&app, id)?.is_none() => return Err(no_release(&app, id)),
+            Some(id) => logs::of_release(&server.store.events(&app, id, 0)?, wanted.process.as_deref(), count),
+            None => {
+                let folder = server.settings().log_dir.join(app.as_str());
+                logs::tail(&folder, wanted.process.as_deref(), count)?
+            }
+        };
+        Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response())
+    })
+    .await
+}

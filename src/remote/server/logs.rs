@@ -1,0 +1,105 @@
+//! The last lines that an app's processes printed: `APP/PROCESS.log`.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use crate::problem::{Doing as _, Problem, Result};
+use crate::remote::api::DeployEvent;
+
+/// How many lines, when nobody says.
+pub const USUAL: usize = 200;
+pub const MOST: usize = 20_000;
+/// No more of a file is read: lines have no limit of their own.
+const FARTHEST: u64 = 16 << 20;
+
+/// The last `count` lines of one process, or of every one with its name before each line.
+pub fn tail(folder: &Path, process: Option<&str>, count: usize) -> Result<String> {
+    let mut names = Vec::new();
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        entries => {
+            let entries = entries.doing(|| format!("read `{}`", folder.display()))?;
+            let names_of = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            names.extend(names_of.filter_map(|name| name.strip_suffix(".log").map(str::to_owned)));
+            names.sort();
+        }
+    }
+    if let Some(wanted) = process {
+        let Some(name) = names.iter().find(|name| *name == wanted) else {
+            return Err(Problem::new("logs.process", format!("there is no log of a process `{wanted}`"))
+                .hint(format!("there is: {}", names.join(", "))));
+        };
+        return last(&folder.join(format!("{name}.log")), count);
+    }
+    let mut text = String::new();
+    for name in &names {
+        let lines = last(&folder.join(format!("{name}.log")), count)?;
+        if names.len() == 1 {
+            return Ok(lines);
+        }
+        for line in lines.lines() {
+            text.extend([name, " | ", line, "\n"]);
+        }
+    }
+    Ok(text)
+}
+
+/// What a release's processes printed while it started.
+pub fn of_release(events: &[(u64, DeployEvent)], process: Option<&str>, count: usize) -> String {
+    let lines = events.iter().filter_map(|(_, event)| match event {
+        DeployEvent::Output { process: from, line } if process.is_none_or(|wanted| wanted == from) => {
+            Some(line.as_str())
+        }
+        _ => None,
+    });
+    let lines: Vec<&str> = lines.collect();
+    lines[lines.len().saturating_sub(count)..].iter().flat_map(|line| [line, "\n"]).collect()
+}
+
+fn last(path: &Path, count: usize) -> Result<String> {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(path)?;
+        let end = file.metadata()?.len();
+        let mut wanted = 64 << 10;
+        loop {
+            let from = end.saturating_sub(wanted);
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.by_ref().take(end - from).read_to_end(&mut bytes)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().collect();
+            if lines.len() > count || from == 0 || wanted >= FARTHEST {
+                // The first line may be a part of one, unless the file begins there.
+                let whole = if from == 0 { &lines[..] } else { lines.get(1..).unwrap_or_default() };
+                let wanted = &whole[whole.len().saturating_sub(count)..];
+                return Ok(wanted.iter().flat_map(|line| [line, "\n"]).collect());
+            }
+            wanted *= 8;
+        }
+    };
+    read().doing(|| format!("read the log `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, lines: std::ops::Range<usize>| {
+            let text = lines.map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+            std::fs::write(dir.path().join(name), text).unwrap();
+        };
+        assert_eq!(tail(dir.path(), None, 5).unwrap(), "");
+        write("web.log", 0..50_000);
+        assert_eq!(tail(dir.path(), None, 2).unwrap(), "line 49998\nline 49999\n");
+        assert_eq!(tail(dir.path(), None, 20_000).unwrap().lines().next(), Some("line 30000"));
+        assert_eq!(tail(dir.path(), None, 90_000).unwrap().lines().count(), 50_000);
+        write("feed.log", 0..3);
+        assert_eq!(tail(dir.path(), None, 1).unwrap(), "feed | line 2\nweb | line 49999\n");
+        assert_eq!(tail(dir.path(), Some("feed"), 1).unwrap(), "line 2\n");
+        assert_eq!(tail(dir.path(), Some("../feed"), 1).unwrap_err().hints.len(), 1);
+    }
+}

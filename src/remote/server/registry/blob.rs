@@ -1,0 +1,115 @@
+//! Blobs, read.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::super::Server;
+use super::super::auth::Verb;
+use super::super::caller::Caller;
+use super::super::refusal::{Answer, Refused};
+use super::DIGEST_HEADER;
+use crate::problem::Doing as _;
+
+pub async fn get(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, digest)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let digest = super::digest(&digest)?;
+    let known = caller.0.sees_all() || server.store.has_blob(&app, &digest)?;
+    let Some(size) = server.blobs.size(&digest).filter(|_| known) else {
+        let message = format!("`{app}` holds no blob {digest}");
+        return Err(Refused::registry(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", message));
+    };
+    let path = server.blobs.path(&digest);
+    let mut file = tokio::fs::File::open(&path).await.doing(|| format!("open `{}`", path.display()))?;
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).map(|range| part(range, size));
+    let (status, first, length) = match range {
+        None | Some(Part::Whole) => (StatusCode::OK, 0, size),
+        Some(Part::Some { first, length }) => (StatusCode::PARTIAL_CONTENT, first, length),
+        Some(Part::Nowhere) => {
+            let message = format!("the blob has {size} bytes");
+            return Err(Refused::registry(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", message)
+                .header(header::CONTENT_RANGE, format!("bytes */{size}")));
+        }
+    };
+    if first > 0 {
+        file.seek(std::io::SeekFrom::Start(first)).await.doing(|| format!("read `{}`", path.display()))?;
+    }
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), 64 << 10));
+    let mut response: Response = (
+        status,
+        [
+            (header::CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
+            (header::CONTENT_LENGTH.as_str(), length.to_string()),
+            (header::ACCEPT_RANGES.as_str(), "bytes".to_owned()),
+            (header::ETAG.as_str(), format!("\"{digest}\"")),
+            (DIGEST_HEADER, digest.to_string()),
+        ],
+        body,
+    )
+        .into_response();
+    if status == StatusCode::PARTIAL_CONTENT {
+        let shown = format!("bytes {first}-{}/{size}", first + length - 1);
+        if let Ok(value) = shown.try_into() {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+    }
+    Ok(response)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Some { first: u64, length: u64 },
+    Nowhere,
+}
+
+/// What a `Range` header asks of `size` bytes. One that is unreadable or asks for several parts is ignored, as RFC 9110
+/// allows.
+fn part(range: &str, size: u64) -> Part {
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Part::Whole;
+    };
+    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.min(size.saturating_sub(1))),
+        (Ok(first), Err(_)) if last.is_empty() => (first, size.saturating_sub(1)),
+        (Err(_), Ok(count)) if first.is_empty() && count > 0 => (size.saturating_sub(count), size.saturating_sub(1)),
+        (Err(_), Ok(0)) if first.is_empty() => return Part::Nowhere,
+        _ => return Part::Whole,
+    };
+    if first < size { Part::Some { first, length: last - first + 1 } } else { Part::Nowhere }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let some = |first, length| Part::Some { first, length };
+        for (range, size, wanted) in [
+            ("bytes=0-0", 10, some(0, 1)),
+            ("bytes=3-", 10, some(3, 7)),
+            ("bytes=3-99", 10, some(3, 7)),
+            ("bytes=-4", 10, some(6, 4)),
+            ("bytes=-40", 10, some(0, 10)),
+            ("bytes=10-", 10, Part::Nowhere),
+            ("bytes=-0", 10, Part::Nowhere),
+            ("bytes=0-", 0, Part::Nowhere),
+            ("bytes=5-3", 10, Part::Whole),
+            ("bytes=0-1,4-5", 10, Part::Whole),
+            ("lines=1-2", 10, Part::Whole),
+        ] {
+            assert_eq!(part(range, size), wanted, "{range}");
+        }
+    }
+}

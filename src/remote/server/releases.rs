@@ -1,0 +1,301 @@
+//! From an accepted release to one that serves, or to the reason why not. Each is a task of the node's own.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
+use tokio::sync::{mpsc, watch};
+
+use super::Server;
+use super::assemble::{Assembled, Assembly};
+use super::control::live_instead;
+use super::store::{Expected, SUPERSEDED};
+use crate::app::AppName;
+use crate::node::{Event, Generation, Launch, Wanted};
+use crate::packaging::Digest;
+use crate::problem::{Problem, Result};
+use crate::python::Interpreter;
+use crate::remote::api::{DeployEvent, Release, ReleaseId, ReleaseState};
+
+/// What happened, for whoever runs the node.
+#[derive(Debug, Clone)]
+pub enum Told {
+    Release {
+        app: AppName,
+        release: ReleaseId,
+        event: DeployEvent,
+    },
+    /// A release that was live before the node was started serves again, or cannot.
+    Back {
+        app: AppName,
+        release: ReleaseId,
+        how: Result<Duration, Box<Problem>>,
+    },
+    Node(Event),
+}
+
+pub struct Releases {
+    /// Changes whenever a release's story does.
+    changed: watch::Sender<u64>,
+    /// The release whose processes are starting: their output is its story.
+    starting: Mutex<HashMap<AppName, ReleaseId>>,
+    tell: Box<dyn Fn(Told) + Send + Sync>,
+}
+
+/// Lines of a starting release that are told; a program that floods must not fill the store.
+const MOST_LINES: usize = 2_000;
+
+impl Releases {
+    pub fn new(tell: impl Fn(Told) + Send + Sync + 'static) -> Self {
+        Self { changed: watch::Sender::new(0), starting: Mutex::default(), tell: Box::new(tell) }
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// A later one of the same app may be starting by now.
+    fn no_longer_starting(&self, app: &AppName, id: ReleaseId) {
+        let mut starting = self.starting();
+        if starting.get(app) == Some(&id) {
+            starting.remove(app);
+        }
+    }
+
+    fn starting(&self) -> std::sync::MutexGuard<'_, HashMap<AppName, ReleaseId>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Full versions of the interpreters on this machine.
+pub fn pythons() -> Vec<String> {
+    Interpreter::installed().iter().map(|python| python.version.to_string()).collect()
+}
+
+impl Server {
+    /// Where the app answers, as the client reached the node: with its scheme and port.
+    pub(super) fn url_of(&self, app: &AppName, headers: &HeaderMap) -> String {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        let host = text(header::HOST.as_str()).unwrap_or_default();
+        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let port = port.filter(|port| *port != 80 && *port != 443).map(|port| format!(":{port}"));
+        format!("{scheme}://{}.{}{}", app.host(), self.domain, port.unwrap_or_default())
+    }
+
+    /// Begins to bring an accepted release up; it goes on whoever listens.
+    pub(super) fn start_release(self: &Arc<Self>, app: AppName, release: Release, expected: Expected, url: String) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let id = release.id;
+            let brought = server.bring_up(&app, &release, expected).await;
+            server.releases.no_longer_starting(&app, id);
+            let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let end = match brought {
+                Ok(()) => DeployEvent::Live { release: id, url, took_ms },
+                Err(problem) => {
+                    let serving = server.store.live(&app).ok().flatten().map(|live| live.id);
+                    DeployEvent::Failed { release: id, problem, serving }
+                }
+            };
+            server.tell(&app, id, vec![end]).await;
+        });
+    }
+
+    async fn bring_up(self: &Arc<Self>, app: &AppName, release: &Release, expected: Expected) -> Result<()> {
+        let began = Instant::now();
+        let assembled = self.assemble(app, release).await?;
+        let text = match assembled.unpacked {
+            0 => "every layer was here already".to_owned(),
+            1 => "unpacked 1 layer".to_owned(),
+            count => format!("unpacked {count} layers"),
+        };
+        self.step(app, release.id, "assemble", text, began).await;
+        let began = Instant::now();
+        let generation = self.generation(app, release.id, &assembled).await?;
+        let text = format!("Python {} runs it", generation.1);
+        self.step(app, release.id, "python", text, began).await;
+
+        // From here to `want` there is no await: two releases of one app pass one after the other.
+        let wanted = {
+            let mut starting = self.releases.starting();
+            self.still_wanted(app, release, expected)?;
+            starting.insert(app.clone(), release.id);
+            self.node.want(generation.0)
+        };
+        match wanted.await {
+            Wanted::Serving { .. } => Ok(()),
+            Wanted::Failed(problem) => Err(readable(problem, &assembled.root)),
+            Wanted::Superseded => Err(self.superseded(app, release.id)?),
+        }
+    }
+
+    /// Compare-and-set once more, after the time it took to get ready.
+    fn still_wanted(&self, app: &AppName, release: &Release, expected: Expected) -> Result<()> {
+        let newest = self.store.releases(app)?.into_iter().next();
+        if newest.is_some_and(|newest| newest.id > release.id && newest.state == ReleaseState::Starting) {
+            return Err(self.superseded(app, release.id)?);
+        }
+        match self.store.live(app)? {
+            live if expected.is_met_by(live.as_ref().map(|live| live.id)) => Ok(()),
+            Some(live) => Err(live_instead(app, &live)),
+            None => Err(Problem::new("release.moved", format!("nothing of `{app}` is live any more"))),
+        }
+    }
+
+    fn superseded(&self, app: &AppName, id: ReleaseId) -> Result<Problem> {
+        let later = self.store.releases(app)?.into_iter().next().filter(|newest| newest.id > id);
+        let problem = match &later {
+            None => Problem::new("release.node-stopped", "the node was stopped while it started"),
+            Some(later) => Problem::new(SUPERSEDED, format!("{} was wanted before {id} was ready", later.id)),
+        };
+        Ok(match later.and_then(|later| later.by) {
+            Some(by) => problem.because(format!("it was deployed by {by}")),
+            None => problem,
+        })
+    }
+
+    async fn assemble(self: &Arc<Self>, app: &AppName, release: &Release) -> Result<Assembled> {
+        let (server, app, id) = (self.clone(), app.clone(), release.id);
+        let image = Digest::parse(&release.image)?;
+        super::blocking(move || Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, id, &image)).await
+    }
+
+    /// The generation, and the full version of its interpreter.
+    async fn generation(&self, app: &AppName, id: ReleaseId, assembled: &Assembled) -> Result<(Generation, String)> {
+        let minor = assembled.file.python.clone();
+        let python = super::blocking(move || interpreter(&minor)).await?;
+        let generation = Generation {
+            app: app.clone(),
+            manifest: assembled.file.manifest.clone(),
+            root: assembled.root.clone(),
+            launch: Launch {
+                python: python.path,
+                site: Some(assembled.site.clone()),
+                runtime: assembled.runtime.clone(),
+            },
+            release: Some(id.to_string()),
+            env: Vec::new(),
+        };
+        Ok((generation, python.version.to_string()))
+    }
+
+    async fn step(self: &Arc<Self>, app: &AppName, id: ReleaseId, step: &str, text: String, began: Instant) {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.tell(app, id, vec![DeployEvent::Step { step: step.to_owned(), text, took_ms }]).await;
+    }
+
+    /// Writes a part of a release's story and wakes those who follow it.
+    async fn tell(self: &Arc<Self>, app: &AppName, id: ReleaseId, events: Vec<DeployEvent>) {
+        let (server, name) = (self.clone(), app.clone());
+        let told = super::blocking(move || {
+            let added = server.store.tell(&name, id, &events)?;
+            Ok::<_, Problem>(if added { events } else { Vec::new() })
+        })
+        .await;
+        // The store cannot be written: the release fails when the node is started again. Those who follow are not left
+        // waiting for that: they see what is there.
+        if let Ok(events) = told {
+            for event in events {
+                (self.releases.tell)(Told::Release { app: app.clone(), release: id, event });
+            }
+        }
+        self.releases.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Starts again what was live when the node was stopped. The answer comes when each serves or has failed.
+    pub async fn bring_back(self: &Arc<Self>) -> Result<()> {
+        let apps = self.store.live_apps()?;
+        let back = apps.into_iter().map(|(app, id)| async move {
+            let how = self.bring_one_back(&app, id).await.map_err(Box::new);
+            (self.releases.tell)(Told::Back { app, release: id, how });
+        });
+        futures_util::future::join_all(back).await;
+        Ok(())
+    }
+
+    async fn bring_one_back(self: &Arc<Self>, app: &AppName, id: ReleaseId) -> Result<Duration> {
+        let Some(release) = self.store.release(app, id)? else {
+            return Err(Problem::new("release.unknown", format!("`{app}` has no release {id}")));
+        };
+        let assembled = self.assemble(app, &release).await?;
+        let (generation, _) = self.generation(app, id, &assembled).await?;
+        // A deploy may have come first.
+        let wanted = {
+            let starting = self.releases.starting();
+            if starting.contains_key(app) || self.store.live(app)?.is_none_or(|live| live.id != id) {
+                return Ok(Duration::ZERO);
+            }
+            self.node.want(generation)
+        };
+        match wanted.await {
+            Wanted::Serving { took } => Ok(took),
+            Wanted::Superseded => Ok(Duration::ZERO),
+            Wanted::Failed(problem) => Err(readable(problem, &assembled.root)),
+        }
+    }
+
+    /// Hears the node until it is gone: lines of a starting release become part of its story.
+    pub async fn hear(self: Arc<Self>, mut events: mpsc::UnboundedReceiver<Event>) {
+        let mut told: HashMap<AppName, (ReleaseId, usize)> = HashMap::new();
+        let mut some = Vec::new();
+        while events.recv_many(&mut some, 256).await > 0 {
+            let mut lines: HashMap<(AppName, ReleaseId), Vec<DeployEvent>> = HashMap::new();
+            for event in some.drain(..) {
+                if let Event::Output { app, process, line } = &event {
+                    let id = self.releases.starting().get(app).copied();
+                    if let Some(id) = id {
+                        let count = told.entry(app.clone()).or_insert((id, 0));
+                        *count = if count.0 == id { (id, count.1 + 1) } else { (id, 1) };
+                        if count.1 <= MOST_LINES {
+                            let output = DeployEvent::Output { process: process.clone(), line: line.clone() };
+                            lines.entry((app.clone(), id)).or_default().push(output);
+                        }
+                        continue;
+                    }
+                }
+                (self.releases.tell)(Told::Node(event));
+            }
+            for ((app, id), lines) in lines {
+                self.tell(&app, id, lines).await;
+            }
+        }
+    }
+
+    /// Nothing that starts now will be seen to the end.
+    pub fn close(&self) -> Result<()> {
+        self.store.fail_unfinished()?;
+        self.releases.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+/// The newest interpreter that compiled packages made for `minor` fit.
+fn interpreter(minor: &str) -> Result<Interpreter> {
+    let installed = Interpreter::installed();
+    let fitting = installed.iter().filter(|python| python.version.minor() == minor);
+    fitting.max_by_key(|python| python.version).cloned().ok_or_else(|| {
+        let versions: Vec<String> = installed.iter().map(|python| python.version.to_string()).collect();
+        let has = if versions.is_empty() { "has none".to_owned() } else { format!("has {}", versions.join(", ")) };
+        Problem::new("release.python", format!("the app was packaged for Python {minor}, and this node {has}"))
+            .hint(format!("install Python {minor} on the node, or package the app with a Python the node has"))
+    })
+}
+
+/// Paths as the app's author knows them, not as the node does.
+fn readable(mut problem: Problem, root: &Path) -> Problem {
+    let prefix = format!("{}/", root.display());
+    let shorten = |text: &mut String| *text = text.replace(&prefix, "");
+    shorten(&mut problem.message);
+    shorten(&mut problem.detail);
+    problem.causes.iter_mut().for_each(shorten);
+    if let Some(place) = &mut problem.place
+        && let Ok(below) = place.file.strip_prefix(root)
+    {
+        place.file = below.to_owned();
+    }
+    problem
+}

@@ -1,0 +1,92 @@
+//! Which blobs, manifests and tags belong to which app. The bytes are in [`Blobs`](super::super::blobs::Blobs).
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, wrong};
+use crate::app::AppName;
+use crate::packaging::Digest;
+use crate::problem::Result;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredManifest {
+    pub digest: Digest,
+    pub media_type: String,
+}
+
+impl Store {
+    /// The app's repository holds the blob from now on.
+    pub fn link_blobs(&self, app: &AppName, digests: &[&Digest]) -> Result<()> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(wrong)?;
+        for digest in digests {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO blobs (app, digest) VALUES (?1, ?2)")
+                .and_then(|mut statement| statement.execute(params![app.as_str(), digest.as_str()]))
+                .map_err(wrong)?;
+        }
+        transaction.commit().map_err(wrong)
+    }
+
+    pub fn has_blob(&self, app: &AppName, digest: &Digest) -> Result<bool> {
+        self.lock()
+            .prepare_cached("SELECT 1 FROM blobs WHERE app = ?1 AND digest = ?2")
+            .and_then(|mut statement| statement.exists(params![app.as_str(), digest.as_str()]))
+            .map_err(wrong)
+    }
+
+    pub fn put_manifest(&self, app: &AppName, manifest: &StoredManifest, tag: Option<&str>) -> Result<()> {
+        let StoredManifest { digest, media_type } = manifest;
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(wrong)?;
+        transaction
+            .execute(
+                "INSERT OR REPLACE INTO manifests (app, digest, media_type) VALUES (?1, ?2, ?3)",
+                params![app.as_str(), digest.as_str(), media_type],
+            )
+            .map_err(wrong)?;
+        if let Some(tag) = tag {
+            transaction
+                .execute(
+                    "INSERT OR REPLACE INTO tags (app, tag, digest) VALUES (?1, ?2, ?3)",
+                    params![app.as_str(), tag, digest.as_str()],
+                )
+                .map_err(wrong)?;
+        }
+        transaction.commit().map_err(wrong)
+    }
+
+    pub fn manifest(&self, app: &AppName, digest: &Digest) -> Result<Option<StoredManifest>> {
+        let media_type = self
+            .lock()
+            .prepare_cached("SELECT media_type FROM manifests WHERE app = ?1 AND digest = ?2")
+            .and_then(|mut statement| {
+                statement.query_row(params![app.as_str(), digest.as_str()], |row| row.get(0)).optional()
+            })
+            .map_err(wrong)?;
+        Ok(media_type.map(|media_type| StoredManifest { digest: digest.clone(), media_type }))
+    }
+
+    pub fn tagged(&self, app: &AppName, tag: &str) -> Result<Option<StoredManifest>> {
+        let digest: Option<String> = self
+            .lock()
+            .query_row("SELECT digest FROM tags WHERE app = ?1 AND tag = ?2", params![app.as_str(), tag], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(wrong)?;
+        match digest {
+            Some(digest) => self.manifest(app, &Digest::parse(&digest)?),
+            None => Ok(None),
+        }
+    }
+
+    /// At most `count` tags after `after`, in their order.
+    pub fn tags(&self, app: &AppName, after: &str, count: u32) -> Result<Vec<String>> {
+        let connection = self.lock();
+        let mut statement = connection
+            .prepare("SELECT tag FROM tags WHERE app = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3")
+            .map_err(wrong)?;
+        let rows = statement.query_map(params![app.as_str(), after, count], |row| row.get(0)).map_err(wrong)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(wrong)
+    }
+}
