@@ -1,0 +1,293 @@
+//! Speaks to a remote: every request carries the token and is counted, every failure becomes a Problem with the exit code
+//! `dae deploy` promises for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use super::api::{Accepted, Capabilities, NewRelease, Refusal, ReleaseId, ReleaseState, Releases, Rollback};
+use super::config::is_here;
+use super::credentials::Token;
+use crate::app::AppName;
+use crate::problem::{Problem, Result};
+
+/// Exit codes of `dae deploy`.
+pub mod exit {
+    pub const REFUSED: u8 = 3;
+    pub const UPLOAD: u8 = 4;
+    pub const UNHEALTHY: u8 = 6;
+    pub const OVERTAKEN: u8 = 7;
+    pub const CANCELLED: u8 = 8;
+    pub const UNREACHABLE: u8 = 9;
+}
+
+/// One remote.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    /// The name the user gave it.
+    pub name: String,
+    url: Url,
+    token: Option<Token>,
+    requests: AtomicU64,
+    sent: AtomicU64,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A request about to be sent; can be sent again.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub method: Method,
+    /// Below the remote's address, or absolute as a `Location` may be.
+    pub path: String,
+    pub headers: Vec<(HeaderName, String)>,
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Silent {
+    /// Nobody listens, or the name leads nowhere.
+    Unreachable(Problem),
+    /// It broke off; another try may do.
+    BrokeOff(Problem),
+}
+
+impl From<Silent> for Problem {
+    fn from(silent: Silent) -> Self {
+        match silent {
+            Silent::Unreachable(problem) | Silent::BrokeOff(problem) => problem,
+        }
+    }
+}
+
+impl Ask {
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl Client {
+    pub fn new(name: &str, url: Url, token: Option<Token>) -> Result<Self> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("dae/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            // A redirect would carry the token to wherever it points.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_here(&url) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| {
+            Problem::new("remote.tls", "could not get ready to speak to the remote").because(causes(&error))
+        })?;
+        Ok(Self { http, name: name.to_owned(), url, token, requests: 0.into(), sent: 0.into() })
+    }
+
+    /// How many requests were sent, and how many bytes of bodies.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+
+    /// Sends a request and returns as soon as the answer begins.
+    pub async fn begin(&self, ask: Ask) -> Result<reqwest::Response, Silent> {
+        let url = self.url.join(&ask.path).map_err(|error| {
+            Silent::Unreachable(
+                Problem::new("remote.protocol", format!("the remote named a bad place `{}`", ask.path)).because(error),
+            )
+        })?;
+        let mut request = self.http.request(ask.method, url.clone());
+        // A `Location` elsewhere, as registries before an object store give, is told no secrets.
+        if let Some(token) = self.token.as_ref().filter(|_| url.origin() == self.url.origin()) {
+            let value = HeaderValue::try_from(format!("Bearer {}", token.secret()));
+            if let Ok(mut value) = value {
+                value.set_sensitive(true);
+                request = request.header(reqwest::header::AUTHORIZATION, value);
+            }
+        }
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.sent.fetch_add(ask.body.len() as u64, Ordering::Relaxed);
+        request.body(ask.body).send().await.map_err(|error| self.silent(&error))
+    }
+
+    /// Sends a request and reads the answer to its end.
+    pub async fn send(&self, ask: Ask) -> Result<Answer, Silent> {
+        let response = self.begin(ask).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(|error| self.silent(&error))?;
+        Ok(Answer { status, headers, body })
+    }
+
+    pub(super) fn silent(&self, error: &reqwest::Error) -> Silent {
+        let address = self.url.as_str().trim_end_matches('/');
+        if error.is_connect() || error.is_builder() {
+            return Silent::Unreachable(
+                Problem::new("remote.unreachable", format!("remote `{}` does not answer at {address}", self.name))
+                    .because(causes(error))
+                    .hint("look whether it runs, and whether the address is right: `dae remote list`")
+                    .exit(exit::UNREACHABLE),
+            );
+        }
+        Silent::BrokeOff(
+            Problem::new("remote.broke-off", format!("the connection to remote `{}` broke off", self.name))
+                .because(causes(error))
+                .hint("what was deployed so far: `dae releases`")
+                .exit(exit::UNREACHABLE),
+        )
+    }
+
+    /// What a refusal says; `usual` is the exit code where its status has no meaning of its own.
+    pub fn refused(&self, answer: &Answer, usual: u8) -> Problem {
+        let said = serde_json::from_slice::<Refusal>(&answer.body).ok().map(|refusal| refusal.problem);
+        let by_remote = said.is_some();
+        let mut problem = said.unwrap_or_else(|| self.unexpected(answer));
+        if problem.exit == 1 {
+            problem.exit = match answer.status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => exit::REFUSED,
+                StatusCode::PRECONDITION_FAILED => exit::OVERTAKEN,
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                    exit::UNREACHABLE
+                }
+                _ => usual,
+            };
+        }
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let name = &self.name;
+            problem = match (&self.token, by_remote) {
+                (None, _) => problem.because(format!("no token is known for remote `{name}`")),
+                (Some(_), false) => problem.because("it does not know the token"),
+                (Some(_), true) => problem,
+            };
+            problem = problem
+                .hint(format!("give it another token: `dae remote add {name} {}`, or set `DAE_TOKEN`", self.address()));
+        }
+        problem
+    }
+
+    pub fn address(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// An answer that is none of ours: a proxy's, or of something that is no remote.
+    fn unexpected(&self, answer: &Answer) -> Problem {
+        let status = answer.status;
+        let text = String::from_utf8_lossy(&answer.body);
+        let text: String = text.chars().take(400).collect();
+        let problem =
+            Problem::new("remote.answer", format!("remote `{}` answered {status}", self.name)).detail(text.trim());
+        if status.is_redirection() || status == StatusCode::NOT_FOUND {
+            return problem.hint(format!("is {} a dae remote? `dae remote list`", self.address()));
+        }
+        problem
+    }
+
+    async fn json<T: DeserializeOwned>(&self, ask: Ask, usual: u8) -> Result<T> {
+        let answer = self.send(ask).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(&answer, usual));
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            self.unexpected(&answer).because(error).hint(format!("is {} a dae remote?", self.address())).exit(usual)
+        })
+    }
+
+    pub async fn capabilities(&self) -> Result<Capabilities> {
+        let found: Capabilities = self.json(Ask::new(Method::GET, "/dae/v1"), exit::REFUSED).await?;
+        if found.api == 1 {
+            return Ok(found);
+        }
+        Err(Problem::new(
+            "remote.version",
+            format!("remote `{}` speaks version {} of the protocol, and this is 1", self.name, found.api),
+        )
+        .hint("use a dae of the remote's age")
+        .exit(exit::REFUSED))
+    }
+
+    pub async fn releases(&self, app: &AppName) -> Result<Releases> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/releases")), 1).await
+    }
+
+    /// The live one, if there is one.
+    pub async fn live(&self, app: &AppName) -> Result<Option<ReleaseId>> {
+        let releases = self.releases(app).await?.releases;
+        Ok(releases.into_iter().find(|release| release.state == ReleaseState::Live).map(|release| release.id))
+    }
+
+    /// Asks for a new release in the place of `live`, and of nothing else.
+    pub async fn release(&self, app: &AppName, new: &NewRelease, live: Option<ReleaseId>) -> Result<Accepted> {
+        self.accepted(&format!("/dae/v1/apps/{app}/releases"), new, live).await
+    }
+
+    pub async fn rollback(&self, app: &AppName, to: Option<ReleaseId>, live: Option<ReleaseId>) -> Result<Accepted> {
+        self.accepted(&format!("/dae/v1/apps/{app}/rollback"), &Rollback { to }, live).await
+    }
+
+    async fn accepted(&self, path: &str, body: &impl serde::Serialize, live: Option<ReleaseId>) -> Result<Accepted> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Problem::new("json", "could not write JSON").because(error))?;
+        let live = live.map_or_else(|| "none".to_owned(), |id| id.to_string());
+        let ask = Ask::new(Method::POST, path)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .header(reqwest::header::IF_MATCH, format!("\"{live}\""))
+            .body(body);
+        self.json(ask, exit::UNHEALTHY).await
+    }
+
+    /// The last lines its processes printed.
+    pub async fn logs(
+        &self,
+        app: &AppName,
+        lines: usize,
+        process: Option<&str>,
+        release: Option<ReleaseId>,
+    ) -> Result<String> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("/dae/v1/apps/{app}/logs"));
+        url.query_pairs_mut().append_pair("lines", &lines.to_string());
+        if let Some(process) = process {
+            url.query_pairs_mut().append_pair("process", process);
+        }
+        if let Some(release) = release {
+            url.query_pairs_mut().append_pair("release", &release.to_string());
+        }
+        let answer = self.send(Ask::new(Method::GET, url)).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(&answer, 1));
+        }
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+}
+
+/// An error and what lies beneath it; reqwest's own text leaves that out.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,149 @@
+//! A deploy, seen from the client: offer, upload what is missing, ask for a release, follow it to its end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::api::{DeployEvent, NewRelease, ReleaseId};
+use super::client::{Client, exit};
+use super::events::Live;
+use super::registry::Offer;
+use crate::app::AppName;
+use crate::packaging::Image;
+use crate::problem::{Problem, Result};
+use crate::term::{self, Line, Progress, Shown, Tone};
+
+/// What is told while an app is deployed.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Uploading { done: u64, total: u64 },
+    Pushed { layers: usize, of: usize, bytes: u64, took: Duration },
+    /// The remote's own words.
+    Remote(DeployEvent),
+}
+
+/// How a deploy ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deployed {
+    /// The same image serves already; nothing was done.
+    Already(ReleaseId),
+    Live(Live),
+}
+
+pub type Tell<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// Deploys `image` in the place of whatever is live when this begins.
+pub async fn deploy(client: &Client, app: &AppName, image: &Image, mut new: NewRelease, tell: Tell<'_>) -> Result<Deployed> {
+    let start = Instant::now();
+    let mut offer = client.offer(app, image).await?;
+    if let Offer::Live(release) = offer {
+        return Ok(Deployed::Already(release));
+    }
+    let live = client.live(app).await?;
+    let mut layers = 0;
+    let before = client.sent().1;
+    if let Offer::Misses(missing) = &offer {
+        layers = image.layers.iter().filter(|layer| missing.contains(&layer.blob.digest)).count();
+        client.upload(app, image, missing, &|done, total| tell(Step::Uploading { done, total })).await?;
+        offer = client.offer(app, image).await?;
+    }
+    if let Offer::Misses(missing) = offer {
+        return Err(Problem::new("push.missing", format!("remote `{}` still misses {} layers", client.name, missing.len()))
+            .because("it took them and does not have them")
+            .try_running("dae deploy")
+            .exit(exit::UPLOAD));
+    }
+    let bytes = client.sent().1 - before;
+    tell(Step::Pushed { layers, of: image.layers.len(), bytes, took: start.elapsed() });
+    new.image = image.digest().to_string();
+    let accepted = client.release(app, &new, live).await?;
+    follow(client, &accepted.events, accepted.release, tell).await.map(Deployed::Live)
+}
+
+/// Switches back to `to`, or to the release before the live one.
+pub async fn rollback(client: &Client, app: &AppName, to: Option<ReleaseId>, tell: Tell<'_>) -> Result<(Option<ReleaseId>, Live)> {
+    let live = client.live(app).await?;
+    let accepted = client.rollback(app, to, live).await?;
+    Ok((live, follow(client, &accepted.events, accepted.release, tell).await?))
+}
+
+/// Follows a release that is under way, or was.
+pub async fn attach(client: &Client, app: &AppName, release: ReleaseId, tell: Tell<'_>) -> Result<Live> {
+    follow(client, &format!("/dae/v1/apps/{app}/releases/{release}/events"), release, tell).await
+}
+
+async fn follow(client: &Client, events: &str, release: ReleaseId, tell: Tell<'_>) -> Result<Live> {
+    let mut hear = |event: &DeployEvent| tell(Step::Remote(event.clone()));
+    tokio::select! {
+        outcome = client.follow(events, release, &mut hear) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Problem::new("deploy.cancelled", format!("stopped watching; {release} goes on at the remote"))
+            .try_running(format!("dae deploy --attach {release}"))
+            .exit(exit::CANCELLED)),
+    }
+}
+
+/// Bytes as people say them.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+pub fn seconds(took: Duration) -> String {
+    format!("{:.2} s", took.as_secs_f64())
+}
+
+impl term::Event for Step {
+    fn show(&self) -> Shown<'_> {
+        match self {
+            Self::Uploading { done, total } => Shown::Progress(Progress::bytes("Uploading", "", *done, *total)),
+            Self::Pushed { layers, of, bytes, took } => {
+                let text = match layers {
+                    0 => format!("nothing: all {of} layers are there"),
+                    _ => format!("{layers} of {of} layers, {} in {}", size(*bytes), seconds(*took)),
+                };
+                Shown::Line(Line::good("Pushed", text))
+            }
+            Self::Remote(DeployEvent::Step { step, text, took_ms }) => {
+                let word = step.chars().take(1).flat_map(char::to_uppercase).chain(step.chars().skip(1)).collect::<String>();
+                let text = text.strip_prefix(step.as_str()).unwrap_or(text).trim_start();
+                Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))
+            }
+            Self::Remote(DeployEvent::Output { process, line }) => {
+                Shown::Line(Line::new(Tone::Process(0), process.clone(), line.clone()))
+            }
+            // The answer says it, or the problem does.
+            Self::Remote(DeployEvent::Live { .. } | DeployEvent::Failed { .. }) => Shown::Nothing,
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Uploading { done, total } => json!({"event": "uploading", "done": done, "total": total}),
+            Self::Pushed { layers, of, bytes, took } => {
+                json!({"event": "pushed", "layers": layers, "of": of, "bytes": bytes, "took_ms": millis(*took)})
+            }
+            Self::Remote(event) => serde_json::to_value(event).unwrap_or_default(),
+        }
+    }
+}
+
+pub fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_people_say_them() {
+        for (bytes, text) in
+            [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 KB"), (77_500, "78 KB"), (1_000_000, "1.0 MB"), (33_490_000, "33.4 MB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

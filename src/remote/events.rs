@@ -1,0 +1,200 @@
+//! Follows one release's events to their end, over as many connections as it takes.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use reqwest::header::{ACCEPT, HeaderName};
+
+use super::api::{DeployEvent, ReleaseId};
+use super::client::{Ask, Client, Silent, exit};
+use crate::problem::{Problem, Result};
+
+/// How a release ended, as the remote tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub release: ReleaseId,
+    pub url: String,
+    pub took_ms: u64,
+}
+
+/// How long a remote may be silent before it is given up; the release goes on there.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSES: [u64; 5] = [100, 300, 1000, 2000, 5000];
+
+impl Client {
+    /// Hands on every event of a release, each once, until it is live or has failed.
+    pub async fn follow(
+        &self,
+        path: &str,
+        release: ReleaseId,
+        hear: &mut (dyn FnMut(&DeployEvent) + Send),
+    ) -> Result<Live> {
+        let mut last_id = None::<String>;
+        let mut heard = Instant::now();
+        let mut tries = 0;
+        loop {
+            let mut note = |event: &DeployEvent| {
+                heard = Instant::now();
+                tries = 0;
+                hear(event);
+            };
+            let outcome = self.follow_once(path, &mut last_id, &mut note).await;
+            let why = match outcome {
+                Ok(Some(end)) => return end,
+                Ok(None) => Problem::new("remote.broke-off", format!("remote `{}` stopped telling", self.name)),
+                Err(Gone::Silent(silent)) => silent.into(),
+                Err(Gone::Refused(problem)) => return Err(problem),
+            };
+            if heard.elapsed() > PATIENCE {
+                return Err(lost(why, release));
+            }
+            tokio::time::sleep(Duration::from_millis(PAUSES[tries.min(PAUSES.len() - 1)])).await;
+            tries += 1;
+        }
+    }
+
+    /// One connection. `None` when it ended before the release did.
+    async fn follow_once(
+        &self,
+        path: &str,
+        last_id: &mut Option<String>,
+        hear: &mut (dyn FnMut(&DeployEvent) + Send),
+    ) -> Result<Option<Result<Live>>, Gone> {
+        let mut ask = Ask::new(Method::GET, path).header(ACCEPT, "text/event-stream");
+        if let Some(id) = &last_id {
+            ask = ask.header(HeaderName::from_static("last-event-id"), id.clone());
+        }
+        let mut response = self.begin(ask).await.map_err(Gone::Silent)?;
+        let status = response.status();
+        if !status.is_success() {
+            let headers = response.headers().clone();
+            let body = response.bytes().await.unwrap_or_default();
+            let problem = self.refused(&super::client::Answer { status, headers, body }, exit::UNREACHABLE);
+            return Err(if status.is_server_error() {
+                Gone::Silent(Silent::BrokeOff(problem))
+            } else {
+                Gone::Refused(problem)
+            });
+        }
+        let mut parser = Parser::default();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Gone::Silent(self.silent(&error)))? {
+            for message in parser.feed(&chunk) {
+                if message.id.is_some() {
+                    last_id.clone_from(&message.id);
+                }
+                // Kinds a later version may add are passed over.
+                let Ok(event) = serde_json::from_str::<DeployEvent>(&message.data) else { continue };
+                hear(&event);
+                match event {
+                    DeployEvent::Live { release, url, took_ms } => return Ok(Some(Ok(Live { release, url, took_ms }))),
+                    DeployEvent::Failed { release, problem, serving } => {
+                        return Ok(Some(Err(failed(release, problem, serving))));
+                    }
+                    DeployEvent::Step { .. } | DeployEvent::Output { .. } => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+enum Gone {
+    Silent(Silent),
+    Refused(Problem),
+}
+
+fn failed(release: ReleaseId, mut problem: Problem, serving: Option<ReleaseId>) -> Problem {
+    if problem.exit == 1 {
+        problem.exit = match problem.code.as_ref() {
+            "release.moved" | "release.superseded" => exit::OVERTAKEN,
+            _ => exit::UNHEALTHY,
+        };
+    }
+    match serving {
+        Some(serving) => problem.hint(format!("{release} is not live; {serving} goes on serving")),
+        None => problem.hint(format!("{release} is not live, and nothing else is")),
+    }
+}
+
+fn lost(why: Problem, release: ReleaseId) -> Problem {
+    Problem::new("remote.lost", format!("lost sight of {release}; the remote may still be at it"))
+        .because(why)
+        .try_running(format!("dae deploy --attach {release}"))
+        .hint("or see what became of it: `dae releases`")
+        .exit(exit::UNREACHABLE)
+}
+
+/// One server-sent event.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Message {
+    id: Option<String>,
+    data: String,
+}
+
+/// `text/event-stream`, as the HTML standard has it.
+#[derive(Debug, Default)]
+struct Parser {
+    line: Vec<u8>,
+    message: Message,
+    after_return: bool,
+}
+
+impl Parser {
+    fn feed(&mut self, bytes: &[u8]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for byte in bytes {
+            let ends = match byte {
+                b'\n' if self.after_return => {
+                    self.after_return = false;
+                    continue;
+                }
+                b'\n' | b'\r' => true,
+                _ => false,
+            };
+            self.after_return = *byte == b'\r';
+            if ends {
+                let line = std::mem::take(&mut self.line);
+                messages.extend(self.end_line(&String::from_utf8_lossy(&line)));
+            } else {
+                self.line.push(*byte);
+            }
+        }
+        messages
+    }
+
+    fn end_line(&mut self, line: &str) -> Option<Message> {
+        if line.is_empty() {
+            let message = std::mem::take(&mut self.message);
+            return (!message.data.is_empty()).then_some(message);
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" if self.message.data.is_empty() => value.clone_into(&mut self.message.data),
+            "data" => {
+                self.message.data.push('\n');
+                self.message.data.push_str(value);
+            }
+            "id" => self.message.id = Some(value.to_owned()),
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_however_they_are_cut() {
+        let text = ": hello\n\nid: 1\nevent: x\ndata: a\ndata:b\n\nretry: 5\r\ndata: \u{4f60}\r\rid\ndata: last";
+        let wanted = [(Some("1"), "a\nb"), (None, "\u{4f60}")];
+        for size in 1..text.len() {
+            let mut parser = Parser::default();
+            let found: Vec<Message> = text.as_bytes().chunks(size).flat_map(|chunk| parser.feed(chunk)).collect();
+            let found: Vec<_> = found.iter().map(|message| (message.id.as_deref(), message.data.as_str())).collect();
+            assert_eq!(found, wanted, "in pieces of {size}");
+        }
+    }
+}
