@@ -1,12 +1,123 @@
 //! `dae deploy`.
 
-use super::{Context, Outcome};
-use crate::problem::Problem;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::online::{Which, block_on};
+use super::{Context, Outcome, pack};
+use crate::app::App;
+use crate::problem::{Problem, Result};
+use crate::remote::api::{NewRelease, ReleaseId};
+use crate::remote::client::exit;
+use crate::remote::deploy::{self, Deployed, Step, millis, seconds, size};
+use crate::remote::{Client, Live, Remotes, origin};
+use crate::term::{Paint, Text};
 
 /// Package the app, upload what the remote misses, and switch to it
+///
+/// The release that serves goes on until the new one answers; when that fails, it stays.
+///
+/// Exit codes: 0 live, 2 usage, 3 refused before the upload, 4 upload failed (try again), 6 the new release does not work and
+/// the old one serves, 7 somebody else deployed meanwhile, 8 cancelled, 9 the remote does not answer and may still be at it.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    pub which: Which,
+    /// A line to remember the release by
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Follow a release that is under way already
+    #[arg(long, value_name = "REL", conflicts_with_all = ["message", "list_files"])]
+    pub attach: Option<ReleaseId>,
+    /// Only list the app's files that would be packed
+    #[arg(long)]
+    pub list_files: bool,
+}
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Ended {
+    Live,
+    /// It was live already.
+    Unchanged,
+}
+
+#[derive(Serialize)]
+struct Report {
+    outcome: Ended,
+    release: ReleaseId,
+    url: Option<String>,
+    remote: String,
+    image: Option<String>,
+    bytes_sent: u64,
+    requests: u64,
+    took_ms: u64,
+}
+
+impl Text for Report {
+    fn text(&self, _: Paint) -> String {
+        self.url.clone().unwrap_or_default()
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let app = context.app().map_err(refused)?;
+    if args.list_files {
+        return Ok(Box::new(pack::list(context, &app)?));
+    }
+    let start = Instant::now();
+    let (client, remotes) = args.which.client(context, Some(&app.name)).map_err(refused)?;
+    let tell = |step: Step| context.terminal.tell(&step);
+    if let Some(release) = args.attach {
+        let live = block_on(deploy::attach(&client, &app.name, release, &tell))?;
+        return finish(context, &app, &client, remotes, None, Deployed::Live(live), start.elapsed());
+    }
+    let image = pack::pack(context, &app).map_err(refused)?;
+    let new = NewRelease {
+        image: image.digest().to_string(),
+        message: args.message,
+        by: Some(origin::by()),
+        git: origin::git(&app.root),
+    };
+    let deployed = block_on(deploy::deploy(&client, &app.name, &image, new, &tell))?;
+    finish(context, &app, &client, remotes, Some(image.digest().to_string()), deployed, start.elapsed())
+}
+
+/// A problem from before anything was sent.
+fn refused(mut problem: Problem) -> Problem {
+    if problem.exit == 1 {
+        problem.exit = exit::REFUSED;
+    }
+    problem
+}
+
+fn finish(
+    context: &Context,
+    app: &App,
+    client: &Client,
+    mut remotes: Remotes,
+    image: Option<String>,
+    deployed: Deployed,
+    took: Duration,
+) -> Outcome {
+    let (requests, bytes_sent) = client.sent();
+    let sent = format!("{} in {requests} {}", size(bytes_sent), if requests == 1 { "request" } else { "requests" });
+    let (outcome, release, url) = match deployed {
+        Deployed::Already(release) => {
+            context.say("Unchanged", format!("{release} is live already; sent {sent}, {}", seconds(took)));
+            (Ended::Unchanged, release, remotes.seen(&client.name, &app.name).map(str::to_owned))
+        }
+        Deployed::Live(Live { release, url, .. }) => {
+            remember(&mut remotes, client, app, &url)?;
+            context.say("Live", format!("{release} of {} in {}; sent {sent}", app.name, seconds(took)));
+            (Ended::Live, release, Some(url))
+        }
+    };
+    let remote = client.name.clone();
+    Ok(Box::new(Report { outcome, release, url, remote, image, bytes_sent, requests, took_ms: millis(took) }))
+}
+
+fn remember(remotes: &mut Remotes, client: &Client, app: &App, url: &str) -> Result<()> {
+    if remotes.saw(&client.name, &app.name, url) { remotes.write() } else { Ok(()) }
 }

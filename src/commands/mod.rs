@@ -20,5 +20,7 @@ pub mod uninstall;
 
 mod context;
 mod interrupt;
+mod online;
+mod pack;
 
 pub use context::{Context, Dirs, Outcome};

@@ -12,7 +12,7 @@ use crate::remote::{Client, Credentials, Remotes, Token};
 #[derive(Debug, clap::Args)]
 pub struct Which {
     /// The remote, by its name [default: the one chosen with `dae remote use`]
-    #[arg(long, value_name = "NAME", env = "DAE_REMOTE", hide_env = true)]
+    #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
 }
 

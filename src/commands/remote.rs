@@ -1,12 +1,229 @@
 //! `dae remote`.
 
+use std::io::Read as _;
+
+use serde::Serialize;
+
+use super::online::block_on;
 use super::{Context, Outcome};
-use crate::problem::Problem;
+use crate::app::{self, App, AppName};
+use crate::problem::{Doing as _, Result};
+use crate::remote::api::Capabilities;
+use crate::remote::config::{is_in_the_clear, parse_url};
+use crate::remote::{Client, Credentials, Remotes, Token};
+use crate::term::{Line, Paint, Text, ask_secret};
 
 /// Add, list and choose remotes
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Add a remote, or give one another address or token
+    Add {
+        /// What to call it, as `prod`
+        name: String,
+        /// Where it is, as `https://dae.example.com`
+        url: String,
+        /// Its token, or `-` to read it from stdin [default: DAE_TOKEN, or it is asked for]
+        #[arg(long, value_name = "TOKEN")]
+        token: Option<String>,
+        /// Add it without asking whether it answers
+        #[arg(long)]
+        no_check: bool,
+    },
+    /// List the remotes
+    List,
+    /// Choose where the app in this folder goes; outside of an app, where all go
+    Use {
+        name: String,
+        /// For all apps without a choice of their own
+        #[arg(long)]
+        default: bool,
+    },
+    /// Forget a remote and its token; what runs there goes on
+    #[command(alias = "remove")]
+    Rm { name: String },
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    match args.verb {
+        Verb::Add { name, url, token, no_check } => add(context, &name, &url, token, no_check),
+        Verb::List => list(context),
+        Verb::Use { name, default } => choose(context, &name, default),
+        Verb::Rm { name } => remove(context, &name),
+    }
+}
+
+#[derive(Serialize)]
+struct Added {
+    name: String,
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<Capabilities>,
+}
+
+impl Text for Added {
+    fn text(&self, _: Paint) -> String {
+        String::new()
+    }
+}
+
+fn add(context: &Context, name: &str, url: &str, token: Option<String>, no_check: bool) -> Outcome {
+    let mut remotes = Remotes::read(&context.dirs.config)?;
+    let mut credentials = Credentials::read(&context.dirs.config)?;
+    let url = parse_url(url)?;
+    remotes.add(name, &url)?;
+    let token = match token.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).doing(|| "read the token from stdin")?;
+            Some(Token::parse(&text)?)
+        }
+        Some(text) => Some(Token::parse(text)?),
+        None => match &context.token {
+            Some(text) => Some(Token::parse(text)?),
+            None if context.terminal.interactive => {
+                Some(Token::parse(&ask_secret(&context.terminal, &format!("token of {name}"))?)?)
+            }
+            None => credentials.get(name).cloned(),
+        },
+    };
+    if is_in_the_clear(&url) {
+        context.terminal.line(&Line::warning(format!("everything, the token too, goes to {url} unencrypted")));
+    }
+    let found = if no_check {
+        None
+    } else {
+        let client = Client::new(name, url.clone(), token.clone())?;
+        let found = block_on(client.capabilities())
+            .map_err(|problem| problem.hint("it was not added; `--no-check` adds it all the same"))?;
+        context.say("Found", told(&found));
+        Some(found)
+    };
+    credentials.set(name, token);
+    credentials.write()?;
+    remotes.write()?;
+    context.say("Added", format!("remote `{name}`; `dae deploy` goes {}", goes(context, &remotes, name)));
+    Ok(Box::new(Added { name: name.to_owned(), url: url.as_str().trim_end_matches('/').to_owned(), found }))
+}
+
+fn told(found: &Capabilities) -> String {
+    let pythons =
+        if found.pythons.is_empty() { "no Python".to_owned() } else { format!("Python {}", found.pythons.join(", ")) };
+    format!("{} on {} with {pythons}; apps answer at NAME.{}", found.server, found.platform, found.domain)
+}
+
+fn goes(context: &Context, remotes: &Remotes, name: &str) -> String {
+    match remotes.pick(None, app_here(context).as_ref()) {
+        Ok((picked, _)) if picked == name => "there".to_owned(),
+        Ok((picked, _)) => format!("to `{picked}`, until `dae remote use {name}`"),
+        Err(_) => format!("nowhere until `dae remote use {name}`"),
+    }
+}
+
+/// The app of this folder, if it is one's.
+fn app_here(context: &Context) -> Option<AppName> {
+    let root = app::find(&context.cwd).ok()?;
+    Some(App::read(&root).ok()?.0.name)
+}
+
+#[derive(Serialize)]
+struct List {
+    remotes: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    url: String,
+    /// Apps without a choice of their own go there.
+    default: bool,
+    /// The app in this folder goes there.
+    used: bool,
+    /// A token is known.
+    token: bool,
+}
+
+impl Text for List {
+    fn text(&self, paint: Paint) -> String {
+        if self.remotes.is_empty() {
+            return "no remotes; add one with `dae remote add NAME URL`".to_owned();
+        }
+        let width = self.remotes.iter().map(|remote| remote.name.len()).max().unwrap_or(0);
+        let line = |remote: &Listed| {
+            let mark = if remote.used { "*" } else { " " };
+            let note = if remote.token { "" } else { " (no token)" };
+            format!("{} {:width$}  {}{}", paint.good(mark), remote.name, remote.url, paint.dim(note))
+        };
+        self.remotes.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn list(context: &Context) -> Outcome {
+    let remotes = Remotes::read(&context.dirs.config)?;
+    let credentials = Credentials::read(&context.dirs.config)?;
+    let used =
+        remotes.pick(context.remote.as_deref(), app_here(context).as_ref()).ok().map(|(name, _)| name.to_owned());
+    let listed = remotes.iter().map(|(name, remote)| Listed {
+        name: name.to_owned(),
+        url: remote.url.clone(),
+        default: remotes.default() == Some(name),
+        used: used.as_deref() == Some(name),
+        token: credentials.get(name).is_some(),
+    });
+    Ok(Box::new(List { remotes: listed.collect() }))
+}
+
+#[derive(Serialize)]
+struct Chosen {
+    remote: String,
+    /// Nothing when it is for all apps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<AppName>,
+}
+
+impl Text for Chosen {
+    fn text(&self, _: Paint) -> String {
+        String::new()
+    }
+}
+
+fn choose(context: &Context, name: &str, default: bool) -> Outcome {
+    let mut remotes = Remotes::read(&context.dirs.config)?;
+    let app = if default { None } else { app_here(context) };
+    remotes.choose(name, app.as_ref())?;
+    remotes.write()?;
+    let what = app.as_ref().map_or_else(|| "every app without a choice of its own".to_owned(), ToString::to_string);
+    context.say("Chosen", format!("`{name}`, for {what}"));
+    Ok(Box::new(Chosen { remote: name.to_owned(), app }))
+}
+
+#[derive(Serialize)]
+struct Removed {
+    removed: String,
+}
+
+impl Text for Removed {
+    fn text(&self, _: Paint) -> String {
+        String::new()
+    }
+}
+
+fn remove(context: &Context, name: &str) -> Outcome {
+    forget(context, name)?;
+    context.say("Removed", format!("remote `{name}`; what runs there goes on"));
+    Ok(Box::new(Removed { removed: name.to_owned() }))
+}
+
+fn forget(context: &Context, name: &str) -> Result<()> {
+    let mut remotes = Remotes::read(&context.dirs.config)?;
+    let mut credentials = Credentials::read(&context.dirs.config)?;
+    remotes.remove(name)?;
+    credentials.set(name, None);
+    credentials.write()?;
+    remotes.write()
 }

@@ -1,12 +1,54 @@
 //! `dae rollback`.
 
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::online::{Which, WhichApp, block_on};
 use super::{Context, Outcome};
-use crate::problem::Problem;
+use crate::remote::api::ReleaseId;
+use crate::remote::deploy::{self, Step, millis, seconds};
+use crate::term::{Line, Paint, Text, Tone};
 
 /// Switch a remote back to an earlier release
+///
+/// A rollback is a new release that repeats an earlier one, so it can be rolled back as well.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The release to go back to [default: the one that was live before this one]
+    #[arg(value_name = "REL")]
+    pub to: Option<ReleaseId>,
+    #[command(flatten)]
+    pub which: Which,
+    #[command(flatten)]
+    pub app: WhichApp,
+}
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+#[derive(Serialize)]
+struct Report {
+    release: ReleaseId,
+    was: Option<ReleaseId>,
+    url: String,
+    remote: String,
+    took_ms: u64,
+}
+
+impl Text for Report {
+    fn text(&self, _: Paint) -> String {
+        self.url.clone()
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let start = Instant::now();
+    let app = args.app.name(context)?;
+    let (client, _) = args.which.client(context, Some(&app))?;
+    let tell = |step: Step| context.terminal.tell(&step);
+    let (was, live) = block_on(deploy::rollback(&client, &app, args.to, &tell))?;
+    context.say("Live", format!("{} of {app} in {}", live.release, seconds(start.elapsed())));
+    if let Some(was) = was {
+        context.terminal.line(&Line::new(Tone::Quiet, "undo", format!("with `dae rollback {was}`")));
+    }
+    let took_ms = millis(start.elapsed());
+    Ok(Box::new(Report { release: live.release, was, url: live.url, remote: client.name.clone(), took_ms }))
 }

@@ -64,6 +64,26 @@ impl Image {
     }
 }
 
+/// What `pack` would take of the app's own files.
+#[derive(Debug, Serialize)]
+pub struct Listing {
+    pub files: Vec<FileInfo>,
+    pub protected: Vec<String>,
+}
+
+/// The app's own files, without reading them; warnings come beside them.
+pub fn list(app: &App) -> Result<(Listing, Vec<Problem>)> {
+    let selection = select::select(&app.root, &app.manifest.protected_files)?;
+    let files = selection.files.iter().map(|file| info(&file.path, file.meta.len()));
+    let mut files: Vec<FileInfo> = files.chain(selection.links.iter().map(|link| info(&link.path, 0))).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((Listing { files, protected: selection.protected }, selection.warnings))
+}
+
+fn info(path: &str, size: u64) -> FileInfo {
+    FileInfo { path: path[APP_DIR.len() + 1..].to_owned(), size }
+}
+
 /// Packs the app; its layers are kept in `cache`, and digests of files in its `.dae/`.
 pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image> {
     let mut sums = Sums::open(app.root.join(".dae/package/sums"));
@@ -78,9 +98,7 @@ pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image>
         });
     items.extend(selection.links);
     items.sort_by(|a, b| a.path.cmp(&b.path));
-    let files =
-        items.iter().map(|item| FileInfo { path: item.path[APP_DIR.len() + 1..].to_owned(), size: item.size() });
-    let files = files.collect();
+    let files = items.iter().map(|item| info(&item.path, item.size())).collect();
 
     let mut plans = cut::dists(site.dists);
     plans.extend([others, own].into_iter().filter(|items| !items.is_empty()).map(|items| plan(Holds::Runtime, items)));

@@ -13,7 +13,7 @@ mod unpack;
 
 pub use cut::Holds;
 pub use digest::{Digest, Hashing};
-pub use image::{FileInfo, Image, LAYER_TYPE, Layer, MANIFEST_TYPE, pack};
+pub use image::{FileInfo, Image, LAYER_TYPE, Layer, Listing, MANIFEST_TYPE, list, pack};
 pub use layer::Blob;
 pub use layout::write_layout;
 pub use release::{APP_DIR, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR, platform};

@@ -47,6 +47,7 @@ pub struct Answer {
 
 /// A request about to be sent; can be sent again.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Ask {
     pub method: Method,
     /// Below the remote's address, or absolute as a `Location` may be.
@@ -93,7 +94,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dae/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .read_timeout(Duration::from_mins(1))
             // A redirect would carry the token to wherever it points.
             .redirect(reqwest::redirect::Policy::none());
         if is_here(&url) {

@@ -16,10 +16,18 @@ use crate::term::{self, Line, Progress, Shown, Tone};
 /// What is told while an app is deployed.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Uploading { done: u64, total: u64 },
-    Pushed { layers: usize, of: usize, bytes: u64, took: Duration },
+    Uploading {
+        done: u64,
+        total: u64,
+    },
+    Pushed {
+        layers: usize,
+        of: usize,
+        bytes: u64,
+        took: Duration,
+    },
     /// The remote's own words.
-    Remote(DeployEvent),
+    Remote(Box<DeployEvent>),
 }
 
 /// How a deploy ended well.
@@ -33,7 +41,13 @@ pub enum Deployed {
 pub type Tell<'a> = &'a (dyn Fn(Step) + Sync);
 
 /// Deploys `image` in the place of whatever is live when this begins.
-pub async fn deploy(client: &Client, app: &AppName, image: &Image, mut new: NewRelease, tell: Tell<'_>) -> Result<Deployed> {
+pub async fn deploy(
+    client: &Client,
+    app: &AppName,
+    image: &Image,
+    mut new: NewRelease,
+    tell: Tell<'_>,
+) -> Result<Deployed> {
     let start = Instant::now();
     let mut offer = client.offer(app, image).await?;
     if let Offer::Live(release) = offer {
@@ -48,10 +62,13 @@ pub async fn deploy(client: &Client, app: &AppName, image: &Image, mut new: NewR
         offer = client.offer(app, image).await?;
     }
     if let Offer::Misses(missing) = offer {
-        return Err(Problem::new("push.missing", format!("remote `{}` still misses {} layers", client.name, missing.len()))
-            .because("it took them and does not have them")
-            .try_running("dae deploy")
-            .exit(exit::UPLOAD));
+        return Err(Problem::new(
+            "push.missing",
+            format!("remote `{}` still misses {} layers", client.name, missing.len()),
+        )
+        .because("it took them and does not have them")
+        .try_running("dae deploy")
+        .exit(exit::UPLOAD));
     }
     let bytes = client.sent().1 - before;
     tell(Step::Pushed { layers, of: image.layers.len(), bytes, took: start.elapsed() });
@@ -61,7 +78,12 @@ pub async fn deploy(client: &Client, app: &AppName, image: &Image, mut new: NewR
 }
 
 /// Switches back to `to`, or to the release before the live one.
-pub async fn rollback(client: &Client, app: &AppName, to: Option<ReleaseId>, tell: Tell<'_>) -> Result<(Option<ReleaseId>, Live)> {
+pub async fn rollback(
+    client: &Client,
+    app: &AppName,
+    to: Option<ReleaseId>,
+    tell: Tell<'_>,
+) -> Result<(Option<ReleaseId>, Live)> {
     let live = client.live(app).await?;
     let accepted = client.rollback(app, to, live).await?;
     Ok((live, follow(client, &accepted.events, accepted.release, tell).await?))
@@ -73,7 +95,7 @@ pub async fn attach(client: &Client, app: &AppName, release: ReleaseId, tell: Te
 }
 
 async fn follow(client: &Client, events: &str, release: ReleaseId, tell: Tell<'_>) -> Result<Live> {
-    let mut hear = |event: &DeployEvent| tell(Step::Remote(event.clone()));
+    let mut hear = |event: &DeployEvent| tell(Step::Remote(Box::new(event.clone())));
     tokio::select! {
         outcome = client.follow(events, release, &mut hear) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Problem::new("deploy.cancelled", format!("stopped watching; {release} goes on at the remote"))
@@ -106,16 +128,7 @@ impl term::Event for Step {
                 };
                 Shown::Line(Line::good("Pushed", text))
             }
-            Self::Remote(DeployEvent::Step { step, text, took_ms }) => {
-                let word = step.chars().take(1).flat_map(char::to_uppercase).chain(step.chars().skip(1)).collect::<String>();
-                let text = text.strip_prefix(step.as_str()).unwrap_or(text).trim_start();
-                Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))
-            }
-            Self::Remote(DeployEvent::Output { process, line }) => {
-                Shown::Line(Line::new(Tone::Process(0), process.clone(), line.clone()))
-            }
-            // The answer says it, or the problem does.
-            Self::Remote(DeployEvent::Live { .. } | DeployEvent::Failed { .. }) => Shown::Nothing,
+            Self::Remote(event) => remote(event),
         }
     }
 
@@ -130,6 +143,22 @@ impl term::Event for Step {
     }
 }
 
+fn remote(event: &DeployEvent) -> Shown<'_> {
+    match event {
+        DeployEvent::Step { step, text, took_ms } => {
+            let mut letters = step.chars();
+            let word: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+            let text = text.strip_prefix(step.as_str()).unwrap_or(text).trim_start();
+            Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))
+        }
+        DeployEvent::Output { process, line } => {
+            Shown::Line(Line::new(Tone::Process(0), process.clone(), line.clone()))
+        }
+        // The answer says it, or the problem does.
+        DeployEvent::Live { .. } | DeployEvent::Failed { .. } => Shown::Nothing,
+    }
+}
+
 pub fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
@@ -140,9 +169,14 @@ mod tests {
 
     #[test]
     fn sizes_as_people_say_them() {
-        for (bytes, text) in
-            [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 KB"), (77_500, "78 KB"), (1_000_000, "1.0 MB"), (33_490_000, "33.4 MB")]
-        {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1000, "1 KB"),
+            (77_500, "78 KB"),
+            (1_000_000, "1.0 MB"),
+            (33_490_000, "33.4 MB"),
+        ] {
             assert_eq!(size(bytes), text);
         }
     }

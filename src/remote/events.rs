@@ -18,7 +18,7 @@ pub struct Live {
 }
 
 /// How long a remote may be silent before it is given up; the release goes on there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSES: [u64; 5] = [100, 300, 1000, 2000, 5000];
 
 impl Client {

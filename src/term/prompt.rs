@@ -1,7 +1,7 @@
 //! Questions. Each is asked only when somebody sits there, and each has a flag that answers it.
 
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Confirm, Input, Password, Select};
 
 use super::Terminal;
 use crate::problem::{Problem, Result};
@@ -28,6 +28,12 @@ pub fn ask(
         input = input.default(default.to_owned());
     }
     input.validate_with(|text: &String| check(text)).interact_text().map_err(interrupted)
+}
+
+/// Asks for what is not shown while it is typed.
+pub fn ask_secret(terminal: &Terminal, question: &str) -> Result<String> {
+    terminal.still();
+    Password::with_theme(theme(terminal).as_ref()).with_prompt(question).interact().map_err(interrupted)
 }
 
 /// Asks for one of `choices`; the answer is its index.
