@@ -41,7 +41,10 @@ pub fn routes() -> Router<Arc<Server>> {
         .method_not_allowed_fallback(not_so)
 }
 
-async fn nothing() -> Refused {
+async fn nothing(path: axum::http::Uri) -> Refused {
+    if path.path().starts_with("/v2/") {
+        return super::registry::nothing();
+    }
     Refused::new(
         StatusCode::NOT_FOUND,
         Problem::new("node.no-such-path", "this is a dae node, and nothing is here")

@@ -20,8 +20,7 @@ pub struct NodeFront {
 
 impl NodeFront {
     pub fn new(server: Arc<Server>) -> Self {
-        let router = super::registry::routes().merge(super::control::routes());
-        Self { domain: server.domain.clone(), router: router.with_state(server) }
+        Self { domain: server.domain.clone(), router: routes().with_state(server) }
     }
 
     fn is_ours(&self, request: &Request) -> bool {
@@ -43,6 +42,10 @@ fn is_own_host(host: &str, domain: &str) -> bool {
         || name.parse::<IpAddr>().is_ok()
 }
 
+fn routes() -> Router<Arc<Server>> {
+    super::registry::routes().merge(super::control::routes())
+}
+
 impl Front for NodeFront {
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         Box::pin(async move {
@@ -58,6 +61,11 @@ impl Front for NodeFront {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_route_contradicts_another() {
+        let _ = routes();
+    }
 
     #[test]
     fn whose_a_request_is() {

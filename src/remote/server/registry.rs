@@ -30,14 +30,14 @@ pub fn routes() -> Router<Arc<Server>> {
         )
         .route("/v2/{app}/manifests/{reference}", get(manifest::get).put(manifest::put))
         .route("/v2/{app}/tags/list", get(manifest::tags))
-        .route("/v2/{*path}", axum::routing::any(nothing))
 }
 
 async fn version(_: Caller) -> Response {
     ([("docker-distribution-api-version", "registry/2.0")], axum::Json(serde_json::json!({}))).into_response()
 }
 
-async fn nothing(_: Caller) -> Refused {
+/// For paths below `/v2/` that are none of these.
+pub fn nothing() -> Refused {
     Refused::registry(StatusCode::NOT_FOUND, "NAME_INVALID", "there is no such repository or endpoint")
         .hint("a repository has the name of an app, as in `/v2/daetest/...`")
 }
