@@ -8,6 +8,7 @@ use super::interrupt::Interrupt;
 use super::{Context, Outcome};
 use crate::app::{AppName, NewFolder, Scaffold, Template, Versioned, first_commit};
 use crate::problem::{Problem, Result};
+use crate::python::{self, Project};
 use crate::term::{Line, Paint, Text, Tone, ask, choose};
 
 /// Make a new app: app.yaml, app.py, pip-req.txt, a virtualenv and a first commit
@@ -63,7 +64,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
     let interrupt = Interrupt::watch()?;
     let mut folder = NewFolder::claim(&dir).map_err(|problem| in_the_way(problem, &dir, &name, template))?;
-    let made = make(&mut folder, &Scaffold { name: name.clone(), template }, &args, context);
+    let made = make(&mut folder, &Scaffold { name: name.clone(), template }, &args, context, &interrupt);
     // A step that was cut short has a problem of its own, which is not the news.
     interrupt.check()?;
     made?;
@@ -75,8 +76,18 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     Ok(Box::new(Created { app: name, dir, template: template.as_str(), url, next }))
 }
 
-fn make(folder: &mut NewFolder, scaffold: &Scaffold, args: &Args, context: &Context) -> Result<()> {
+fn make(
+    folder: &mut NewFolder,
+    scaffold: &Scaffold,
+    args: &Args,
+    context: &Context,
+    interrupt: &Interrupt,
+) -> Result<()> {
     folder.fill(|stage| scaffold.write(stage))?;
+    if !args.no_venv {
+        install(folder.path(), scaffold, context)?;
+        interrupt.check()?;
+    }
     if !args.no_git {
         let message = format!("{}: made by dae create from the {} template", scaffold.name, scaffold.template.as_str());
         match first_commit(folder.path(), &message)? {
@@ -88,6 +99,24 @@ fn make(folder: &mut NewFolder, scaffold: &Scaffold, args: &Args, context: &Cont
         }
     }
     Ok(())
+}
+
+/// Makes the virtualenv with what the template imports, and what `dae serve` needs beside it.
+fn install(root: &Path, scaffold: &Scaffold, context: &Context) -> Result<()> {
+    let tell = |event: python::Event| context.terminal.tell(&event);
+    let prepared = Project::new(root, "python", &context.dirs.cache, &tell)?.prepare();
+    let Err(problem) = prepared else { return Ok(()) };
+    if problem.code != "installer.network" {
+        return Err(problem);
+    }
+    if scaffold.template.packages().is_empty() {
+        // Its own side is whole: what is missing is dae's, and is fetched when it is first needed.
+        context.warn(&problem);
+        context.terminal.line(&Line::warning("`dae serve` will fetch what it needs once there is a network"));
+        return Ok(());
+    }
+    let again = command(scaffold.name.as_str(), Some(scaffold.template), None);
+    Err(problem.try_running(format!("{again} --no-venv")).hint("which installs nothing; `dae sync` does so later"))
 }
 
 fn name(args: &Args, context: &Context) -> Result<AppName> {

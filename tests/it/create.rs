@@ -1,6 +1,21 @@
 //! `dae create`.
 
-use crate::harness::Place;
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Dae, Place, free_port, shared_cache};
+
+/// As if the package index were at this port.
+fn index_at(dae: Dae, port: u16) -> Dae {
+    let url = format!("http://127.0.0.1:{port}/simple");
+    ["PIP_INDEX_URL", "UV_DEFAULT_INDEX"]
+        .iter()
+        .fold(dae, |dae, name| dae.env(name, &url))
+        .env("PIP_RETRIES", "1")
+        .without_env("PIP_FIND_LINKS")
+        .without_env("UV_FIND_LINKS")
+}
 
 #[test]
 fn an_app_is_made_whole() {
@@ -134,4 +149,67 @@ fn a_name_that_cannot_be_gets_one_that_can() {
     hint: type `dae create up --template flask`
     ");
     assert!(place.files().is_empty());
+}
+
+#[test]
+fn its_packages_are_installed() {
+    let place = Place::new();
+    let ran = place.dae(["create", "shop", "-t", "flask", "--json"]).ok();
+    assert_eq!(ran.json()["template"], "flask");
+    let said = place.command(place.path("shop/venv/bin/python"), ["-c", "import app; print(app.app)"]).dir("shop").ok();
+    assert_eq!(said.stdout, "<Flask 'app'>\n");
+    let status = place.command("git", ["status", "--short", "--ignored"]).dir("shop").ok();
+    insta::assert_snapshot!(status, @"
+    exit: 0
+    --- stdout
+    !! .dae/
+    !! __pycache__/
+    !! venv/
+    ");
+}
+
+#[test]
+fn interrupted_in_the_middle_it_leaves_nothing() {
+    let place = Place::new();
+    // An index that takes the question and never answers.
+    let index = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = index.local_addr().unwrap().port();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let running = index_at(place.dae(["create", "shop", "-t", "flask", "--dir", "a/b/shop"]), port).spawn();
+        let asked = index.accept().unwrap();
+        assert!(place.path("a/b/shop/app.py").is_file());
+        running.signal(signal);
+        let ran = running.wait();
+        drop(asked);
+        assert_eq!(ran.code, 130, "{}", ran.raw());
+        assert!(ran.stderr.contains("error: stopped; everything is as it was before"), "{}", ran.raw());
+        assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn without_a_network_it_says_what_still_goes() {
+    let place = Place::new();
+    // uv is there, as it is after the first app; nothing else is.
+    place.dae(["create", "first"]).ok();
+    std::fs::remove_dir_all(place.path("first")).unwrap();
+    let cache = place.home("cache");
+    std::fs::create_dir_all(cache.join("dae")).unwrap();
+    std::os::unix::fs::symlink(shared_cache().join("dae/uv"), cache.join("dae/uv")).unwrap();
+    let offline = |args: &[&str]| {
+        index_at(place.dae(args), free_port()).env("XDG_CACHE_HOME", &cache).env("UV_CACHE_DIR", cache.join("uv")).run()
+    };
+
+    let ran = offline(&["create", "shop", "-t", "web.py"]);
+    assert_eq!(ran.code, 1, "{}", ran.raw());
+    assert!(ran.stderr.contains("type `dae create shop --template web.py --no-venv`"), "{}", ran.raw());
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
+
+    let ran = offline(&["create", "shop", "-t", "web.py", "--no-venv"]);
+    assert_eq!((ran.code, place.read("shop/pip-req.txt").as_str()), (0, "web.py\n"), "{}", ran.raw());
+
+    let ran = offline(&["create", "plain"]);
+    assert_eq!(ran.code, 0, "{}", ran.raw());
+    assert!(ran.stderr.contains("`dae serve` will fetch what it needs"), "{}", ran.raw());
+    assert!(place.path("plain/venv/bin/python").exists());
 }

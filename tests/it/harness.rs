@@ -92,7 +92,7 @@ impl Place {
                 command.env_remove(&name);
             }
         }
-        let cache = cache();
+        let cache = shared_cache();
         command
             .env("HOME", self.home(""))
             .env("XDG_CONFIG_HOME", self.home(".config"))
@@ -128,7 +128,7 @@ impl Place {
             (self.home(""), "[HOME]"),
             (self.root.path().join("run"), "[RUN]"),
             (self.root.path().join("tmp"), "[TMP]"),
-            (cache(), "[CACHE]"),
+            (shared_cache(), "[CACHE]"),
         ] {
             let from = from.to_string_lossy();
             text = text.replace(from.trim_end_matches('/'), to);
@@ -170,7 +170,7 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) {
 }
 
 /// What tests download, kept between runs.
-fn cache() -> PathBuf {
+pub fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
