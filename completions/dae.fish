@@ -162,14 +162,54 @@ complete -c dae -n "__fish_dae_using_subcommand remote" -l json -d 'Answer in JS
 complete -c dae -n "__fish_dae_using_subcommand remote" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand remote" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand remote" -s h -l help -d 'Print help'
-complete -c dae -n "__fish_dae_using_subcommand node" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand node" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand node" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand node" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand node" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand node" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l dir -d 'The node\'s folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l domain -d 'Apps answer at NAME.DOMAIN' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l listen -d 'Where to listen: `127.0.0.1:8000`, or `:8000` for every address' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l dir -d 'The node\'s folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l listen -d 'Listen here this time, whatever node.yaml says' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -l dir -d 'The node\'s folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -l app -d 'For one app only' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -l can -d 'What it allows: read, deploy, admin, or `*` for everything; each allows what stands before it' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand completions" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand completions" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -203,3 +243,6 @@ complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Make another token; the node may be running'
