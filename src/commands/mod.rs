@@ -18,6 +18,7 @@ pub mod serve;
 pub mod sync;
 pub mod uninstall;
 
+mod changes;
 mod context;
 mod interrupt;
 mod online;

@@ -1,12 +1,14 @@
 //! `dae sync`.
 
+use super::changes::{Changes, with_project};
 use super::{Context, Outcome};
-use crate::problem::Problem;
+use crate::python::Project;
 
 /// Make the virtualenv match pip-req.txt exactly
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+pub fn run(_: Args, context: &Context) -> Outcome {
+    let change = with_project(context, Project::sync)?;
+    Ok(Box::new(Changes { change }))
 }

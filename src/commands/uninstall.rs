@@ -1,15 +1,16 @@
 //! `dae uninstall`.
 
+use super::changes::{Changes, with_project};
 use super::{Context, Outcome};
-use crate::problem::Problem;
 
 /// Take packages out of the virtualenv and pip-req.txt, with what only they needed
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "PKG")]
     pub packages: Vec<String>,
 }
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let change = with_project(context, |project| project.uninstall(&args.packages))?;
+    Ok(Box::new(Changes { change }))
 }

@@ -47,6 +47,24 @@ impl Dist {
         }
         Some(Self { spelled: spelled?, version: version?, needs, direct_url: None })
     }
+
+    /// The line that installs just this again, where it came from elsewhere than an index:
+    /// <https://packaging.python.org/en/latest/specifications/direct-url/>.
+    pub fn origin(&self) -> Option<String> {
+        let origin = self.direct_url.as_ref()?;
+        let url = origin["url"].as_str()?;
+        let vcs = &origin["vcs_info"];
+        Some(match (vcs["vcs"].as_str(), vcs["commit_id"].as_str()) {
+            (Some(vcs), Some(commit)) => format!("{} @ {vcs}+{url}@{commit}", self.spelled),
+            _ if origin["dir_info"]["editable"] == true => format!("-e {url}"),
+            _ => format!("{} @ {url}", self.spelled),
+        })
+    }
+}
+
+/// What an installer itself consists of, which no pip-req.txt has to name.
+pub fn is_seed(name: &Name) -> bool {
+    ["pip", "setuptools", "wheel"].contains(&name.as_str())
 }
 
 /// The name in a `Requires-Dist`, unless only an extra asks for it.

@@ -1,11 +1,13 @@
 //! Python on this machine: interpreters, virtualenvs, pip-req.txt, the installer, the runtime set. Knows no tokio.
 
+mod change;
 mod dist;
 mod event;
 mod folder;
 mod installer;
 mod interpreter;
 mod lock;
+mod pins;
 mod project;
 mod requirement;
 pub mod runtime;
@@ -13,9 +15,11 @@ mod venv;
 
 use std::path::{Path, PathBuf};
 
+pub use change::{Change, Moved};
 pub use event::Event;
-pub use installer::Installer;
+pub use installer::{Hashes, Installer};
 pub use interpreter::{Interpreter, Version, Wanted};
+pub use pins::{PINS, Pin, Pins};
 pub use project::Project;
 pub use requirement::{Name, Requirement, Source, Vcs};
 pub use venv::Venv;

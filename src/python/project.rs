@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::installer::Installer;
+use super::change::Change;
+use super::installer::{Hashes, Installer, Wish};
 use super::interpreter::{Interpreter, Wanted};
-use super::venv::{Bytecode, State, Venv};
+use super::pins::{PINS, Pins};
+use super::requirement::{Name, Requirement, Source, Vcs};
+use super::venv::{self, Bytecode, State, Venv};
 use super::{Environment, Event, Tell, dist, lock, runtime};
 use crate::app::App;
 use crate::problem::{Doing as _, Problem, Result};
-
-/// The name of the file that pins what an app needs.
-pub const PINS: &str = "pip-req.txt";
 
 pub struct Project<'a> {
     pub root: PathBuf,
@@ -70,8 +70,99 @@ impl<'a> Project<'a> {
         })
     }
 
+    /// Adds `asked` to pip-req.txt with all they need, and has the virtualenv match. On a problem both are as they were.
+    pub fn install(&self, asked: &[(Requirement, String)]) -> Result<Change> {
+        self.install_with(asked, Hashes::Without)
+    }
+
+    pub fn install_with(&self, asked: &[(Requirement, String)], hashes: Hashes) -> Result<Change> {
+        let _lock = lock::hold(&self.root, self.tell)?;
+        let mut pins = self.good_pins()?;
+        let (interpreter, installer) = self.make_venv()?;
+        let installer = fitting(
+            installer,
+            pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.0)),
+            self.tell,
+        );
+        let hashes = if pins.has_hashes() { Hashes::With } else { hashes };
+        let wish = Wish { requirements: pins.wish(asked), preferred: pins.preferred(), hashes };
+        let closure = installer.resolve(&self.venv, &self.root, &wish, self.tell)?;
+        pins.take(&closure, asked);
+        self.put_and_write(&installer, &interpreter, pins)
+    }
+
+    /// Takes direct requirements out of pip-req.txt and the virtualenv, with all that only they needed.
+    pub fn uninstall(&self, names: &[String]) -> Result<Change> {
+        let _lock = lock::hold(&self.root, self.tell)?;
+        let mut pins = self.good_pins()?;
+        let problems = names.iter().filter_map(|name| cannot_go(name, &pins));
+        if let Some(problem) = Problem::all(problems) {
+            return Err(problem);
+        }
+        let (interpreter, installer) = self.make_venv()?;
+        pins.remove(&names.iter().map(|name| Name::new(name)).collect());
+        self.put_and_write(&installer, &interpreter, pins)
+    }
+
+    /// Has the virtualenv match pip-req.txt, whatever was done to it by hand.
+    pub fn sync(&self) -> Result<Change> {
+        let _lock = lock::hold(&self.root, self.tell)?;
+        let pins = self.good_pins()?;
+        let (interpreter, installer) = self.make_venv()?;
+        self.put(&installer, &interpreter, &pins, Bytecode::AtFirstImport)
+    }
+
+    /// What pip-req.txt would be if it said what the virtualenv holds.
+    pub fn frozen(&self) -> Result<(Pins, Pins)> {
+        let pins = self.good_pins()?;
+        let interpreter = match self.state(None, Bytecode::AtFirstImport)? {
+            State::Fresh(interpreter) | State::Stale(Some(interpreter)) => Some(interpreter),
+            State::Stale(None) => Interpreter::probe(&self.venv.python()),
+            State::Missing | State::Broken(_) => None,
+        };
+        let Some(interpreter) = interpreter else {
+            return Err(Problem::new("venv.missing", "there is no virtualenv to write down")
+                .because(format!("`{}` is missing or does not run", self.venv.dir.display()))
+                .try_running("dae sync"));
+        };
+        let held = dist::in_folder(&self.venv.site_packages(&interpreter));
+        let mut frozen = pins.clone();
+        frozen.hold(&held);
+        Ok((pins, frozen))
+    }
+
+    /// Writes down what the virtualenv holds.
+    pub fn freeze(&self) -> Result<(Pins, Pins)> {
+        let _lock = lock::hold(&self.root, self.tell)?;
+        let (old, new) = self.frozen()?;
+        if old != new {
+            self.write(&new)?;
+        }
+        Ok((old, new))
+    }
+
+    fn put_and_write(&self, installer: &Installer, interpreter: &Interpreter, mut pins: Pins) -> Result<Change> {
+        let mut change = self.put(installer, interpreter, &pins, Bytecode::AtFirstImport)?;
+        let held = dist::in_folder(&self.venv.site_packages(interpreter));
+        pins.spell(&held.into_iter().map(|(name, dist)| (name, dist.spelled)).collect());
+        change.call(&pins.names());
+        self.write(&pins)?;
+        self.venv.remember(interpreter, Some((self.digest(&pins.text()), Bytecode::AtFirstImport)))?;
+        Ok(change)
+    }
+
+    fn write(&self, pins: &Pins) -> Result<()> {
+        venv::write_whole(&self.root.join(PINS), pins.text().as_bytes())
+    }
+
+    /// pip-req.txt without a fault; an empty one where there is none.
+    fn good_pins(&self) -> Result<Pins> {
+        let pins = Pins::parse(&self.read_pins()?.unwrap_or_default());
+        Problem::all(pins.problems()).map_or(Ok(pins), Err)
+    }
+
     /// pip-req.txt as it stands; `None` without one.
-    fn read_pins(&self) -> Result<Option<String>> {
+    pub fn read_pins(&self) -> Result<Option<String>> {
         let file = self.root.join(PINS);
         match std::fs::read(&file) {
             Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
@@ -119,8 +210,8 @@ impl<'a> Project<'a> {
             return Ok(interpreter);
         }
         let (interpreter, installer) = self.make_venv()?;
-        if let Some(pins) = pins {
-            self.put(&installer, &interpreter, pins, bytecode)?;
+        if pins.is_some() {
+            self.put(&installer, &interpreter, &self.good_pins()?, bytecode)?;
         }
         Ok(interpreter)
     }
@@ -152,24 +243,58 @@ impl<'a> Project<'a> {
     }
 
     /// Has the virtualenv hold what `pins` say and nothing else. Interrupted, it is stale, and the next one does it again.
-    fn put(&self, installer: &Installer, interpreter: &Interpreter, pins: &str, bytecode: Bytecode) -> Result<()> {
+    fn put(&self, installer: &Installer, interpreter: &Interpreter, pins: &Pins, bytecode: Bytecode) -> Result<Change> {
         let site = self.venv.site_packages(interpreter);
         let before = dist::in_folder(&site);
         let began = Instant::now();
         (self.tell)(Event::Installing);
         self.venv.remember(interpreter, None)?;
-        installer.sync(&self.venv, &self.root, pins, bytecode, self.tell)?;
-        self.venv.remember(interpreter, Some((self.digest(pins), bytecode)))?;
-        let after = dist::in_folder(&site);
-        let new = after.iter().filter(|(name, dist)| before.get(*name) != Some(*dist)).count();
-        let gone = before.keys().filter(|name| !after.contains_key(*name)).count();
-        if new > 0 {
-            (self.tell)(Event::Installed { packages: new, took: began.elapsed() });
+        let installer = fitting(installer.clone(), pins.iter().map(|pin| &pin.requirement), self.tell);
+        let text = pins.text();
+        installer.sync(&self.venv, &self.root, &text, bytecode, self.tell)?;
+        self.venv.remember(interpreter, Some((self.digest(&text), bytecode)))?;
+        let mut change = Change::between(&before, &dist::in_folder(&site));
+        change.call(&pins.names());
+        if !change.added.is_empty() {
+            (self.tell)(Event::Installed { packages: change.added.len(), took: began.elapsed() });
         }
-        if gone > 0 {
-            (self.tell)(Event::Removed { packages: gone });
+        if !change.removed.is_empty() {
+            (self.tell)(Event::Removed { packages: change.removed.len() });
         }
-        Ok(())
+        Ok(change)
+    }
+}
+
+/// pip where there is a line that uv refuses: everything but git, and what is editable from a version control system.
+fn fitting<'r>(installer: Installer, mut all: impl Iterator<Item = &'r Requirement>, tell: Tell) -> Installer {
+    let refused = all.find(|requirement| match &requirement.source {
+        Source::Vcs { kind, url, editable, .. } => *editable || *kind != Vcs::Git || url.starts_with("git:"),
+        Source::Index { .. } | Source::Direct { .. } => false,
+    });
+    match (installer, refused) {
+        (Installer::Uv(_), Some(requirement)) => {
+            tell(Event::UsingPip { why: format!("uv does not take `{}` from where it is", requirement.name) });
+            Installer::Pip
+        }
+        (installer, _) => installer,
+    }
+}
+
+/// Why `name` cannot be taken out.
+fn cannot_go(name: &str, pins: &Pins) -> Option<Problem> {
+    match pins.get(&Name::new(name)) {
+        None => Some(
+            Problem::new("pins.not-there", format!("`{name}` is not in {PINS}"))
+                .hint("only what stands there can be taken out; `dae sync` takes out what does not"),
+        ),
+        Some(pin) if !pin.is_direct() => {
+            let via = pin.via.join("` and `");
+            Some(
+                Problem::new("pins.needed", format!("`{name}` is needed by `{via}`"))
+                    .try_running(format!("dae uninstall {}", pin.via.join(" "))),
+            )
+        }
+        Some(_) => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod uv;
 use std::path::{Path, PathBuf};
 
 use super::interpreter::Interpreter;
+use super::pins::Pin;
 use super::venv::{Bytecode, Venv};
 use super::{Event, Tell};
 use crate::problem::Result;
@@ -29,6 +30,14 @@ pub struct Wish {
     pub requirements: String,
     /// `name==version`, one a line: kept where the requirements leave the choice.
     pub preferred: String,
+    pub hashes: Hashes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hashes {
+    #[default]
+    Without,
+    With,
 }
 
 /// One package of a closure.
@@ -40,6 +49,19 @@ pub struct Resolved {
     pub line: String,
     /// Who needs it; empty for one that was asked for and that nobody else needs.
     pub via: Vec<String>,
+    /// `sha256:...`, where they were wished for.
+    pub hashes: Vec<String>,
+}
+
+impl Resolved {
+    pub fn from_pin(pin: &Pin) -> Self {
+        Self {
+            name: pin.requirement.name.clone(),
+            line: pin.text.clone(),
+            via: pin.via.clone(),
+            hashes: pin.hashes.clone(),
+        }
+    }
 }
 
 impl Installer {

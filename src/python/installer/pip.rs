@@ -4,15 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use super::program::{command, run};
-use super::{Resolved, Wish, trouble};
+use super::{Hashes, Resolved, Wish, trouble};
 use crate::problem::{Doing as _, Problem, Result};
-use crate::python::dist::{self, Dist, need};
+use crate::python::dist::{self, Dist, is_seed, need};
 use crate::python::interpreter::Interpreter;
 use crate::python::requirement::Name;
 use crate::python::venv::{Bytecode, Venv};
-
-/// pip's own packages, which no pip-req.txt has to name.
-const SEEDS: &[&str] = &["pip", "setuptools", "wheel"];
 
 pub fn make_venv(interpreter: &Interpreter, venv: &Venv) -> Result<()> {
     let said = run(command(&interpreter.path).args(["-m", "venv", "--clear"]).arg(&venv.dir), "")?;
@@ -39,11 +36,11 @@ pub fn resolve(venv: &Venv, root: &Path, wish: &Wish) -> Result<Vec<Resolved>> {
         "installer.conflict" | "installer.no-version" => report(None),
         _ => Err(problem),
     })?;
-    parse_report(&answer)
+    parse_report(&answer, wish.hashes)
 }
 
 /// What `pip install --report` says: <https://pip.pypa.io/en/stable/reference/installation-report/>.
-fn parse_report(text: &str) -> Result<Vec<Resolved>> {
+fn parse_report(text: &str, hashes: Hashes) -> Result<Vec<Resolved>> {
     let unreadable = |why: String| Problem::new("installer.report", "pip's report cannot be read").because(why);
     let report: serde_json::Value = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
     let entries = report["install"].as_array().ok_or_else(|| unreadable("it lists nothing".into()))?;
@@ -71,7 +68,9 @@ fn parse_report(text: &str) -> Result<Vec<Resolved>> {
         };
         let needs = metadata["requires_dist"].as_array().cloned().unwrap_or_default();
         let needs: Vec<Name> = needs.iter().filter_map(|text| need(text.as_str()?)).collect();
-        found.push((Resolved { name, line, via: Vec::new() }, needs));
+        let sha256 = text(&download["archive_info"]["hashes"]["sha256"]).filter(|_| hashes == Hashes::With);
+        let hashes = sha256.iter().map(|hash| format!("sha256:{hash}")).collect();
+        found.push((Resolved { name, line, via: Vec::new(), hashes }, needs));
     }
     let needed: Vec<(String, Vec<Name>)> =
         found.iter().map(|(resolved, needs)| (resolved.name.clone(), needs.clone())).collect();
@@ -86,7 +85,7 @@ fn parse_report(text: &str) -> Result<Vec<Resolved>> {
 }
 
 pub fn sync(venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode) -> Result<()> {
-    let wish = Wish { requirements: requirements.to_owned(), preferred: String::new() };
+    let wish = Wish { requirements: requirements.to_owned(), ..Wish::default() };
     let wanted = if requirements.trim().is_empty() { Vec::new() } else { resolve(venv, root, &wish)? };
     let site = site_packages(venv)?;
     let there = dist::in_folder(&site);
@@ -110,7 +109,7 @@ pub fn sync(venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode) ->
     }
     let extra: Vec<&str> = there
         .iter()
-        .filter(|(name, _)| !SEEDS.contains(&name.as_str()))
+        .filter(|(name, _)| !is_seed(name))
         .filter(|(name, _)| wanted.iter().all(|one| Name::new(&one.name) != **name))
         .map(|(_, dist)| dist.spelled.as_str())
         .collect();
@@ -169,12 +168,12 @@ mod tests {
             {"metadata": {"name": "click", "version": "8.5.1"}, "is_direct": false},
             {"metadata": {"name": "x", "version": "1"}, "is_direct": true,
              "download_info": {"url": "https://h/x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}}]}"#;
-        let lines: Vec<String> = parse_report(report)
+        let lines: Vec<String> = parse_report(report, Hashes::Without)
             .unwrap()
             .into_iter()
             .map(|one| format!("{} via {}", one.line, one.via.join(",")))
             .collect();
         assert_eq!(lines, ["click==8.5.1 via Flask", "Flask[async]==3.1.3 via ", "x @ git+https://h/x@abc via "]);
-        assert!(parse_report("{}").is_err());
+        assert!(parse_report("{}", Hashes::Without).is_err());
     }
 }

@@ -28,8 +28,8 @@ pub fn uv(doing: &str, said: &Said) -> Problem {
     if let Some(problem) = common(&stderr) {
         return problem;
     }
-    if let Some(name) = between(&stderr, "Because ", " was not found in the package registry") {
-        return unknown(name.rsplit(' ').next().unwrap_or(name));
+    if let Some((before, _)) = stderr.split_once(" was not found in the package registry") {
+        return unknown(before.rsplit([' ', '\n']).next().unwrap_or(before));
     }
     if let Some(wanted) = between(&stderr, "there is no version of ", " and ") {
         return no_version(wanted);
@@ -153,6 +153,5 @@ fn last_lines(text: &str, count: usize) -> String {
 }
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
-    let rest = text.split_once(before)?.1;
-    Some(rest.split_once(after).map_or(rest, |(found, _)| found))
+    Some(text.split_once(before)?.1.split_once(after)?.0)
 }

@@ -5,9 +5,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::program::{Said, command, run};
-use super::{Resolved, Wish, settings, trouble};
+use super::{Hashes, Resolved, Wish, settings, trouble};
 use crate::problem::{Doing as _, Result};
 use crate::python::interpreter::Interpreter;
+use crate::python::pins::Pins;
 use crate::python::venv::{Bytecode, Venv};
 use crate::python::{Event, Tell};
 
@@ -29,26 +30,17 @@ pub fn resolve(uv: &Path, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> 
     ask.current_dir(root);
     ask.args(["pip", "compile", "-", "--quiet", "--no-header", "--annotation-style", "line", "--no-strip-extras"]);
     ask.arg("-o").arg(&answer).arg("-p").arg(venv.python());
+    if wish.hashes == Hashes::With {
+        ask.arg("--generate-hashes");
+    }
     let said = run_online_or_not(ask, &wish.requirements, tell)?;
     if !said.success {
         return Err(trouble::uv("find out what is needed", &said));
     }
     let text = std::fs::read_to_string(&answer).doing(|| "read uv's answer")?;
-    let resolved: Vec<Resolved> = text.lines().filter_map(parse_line).collect();
+    let resolved: Vec<Resolved> = Pins::parse(&text).iter().map(Resolved::from_pin).collect();
     tell(Event::Resolved { packages: resolved.len(), took: began.elapsed() });
     Ok(resolved)
-}
-
-/// `click==8.5.1              # via flask`
-fn parse_line(line: &str) -> Option<Resolved> {
-    let (line, via) = line.split_once("# via ").unwrap_or((line, ""));
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') || line.starts_with("--") {
-        return None;
-    }
-    let requirement = crate::python::Requirement::parse(line).ok()?;
-    let via = via.split(", ").map(str::trim).filter(|who| !who.is_empty() && !who.starts_with("-r"));
-    Some(Resolved { name: requirement.name, line: line.to_owned(), via: via.map(str::to_owned).collect() })
 }
 
 pub fn sync(uv: &Path, venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode, tell: Tell) -> Result<()> {
@@ -89,24 +81,4 @@ fn uv_command(uv: &Path) -> Command {
     let mut uv = command(uv);
     settings::tell_uv(&mut uv);
     uv
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_annotated_line_is_read() {
-        let read = |line| parse_line(line).map(|found| (found.name, found.line, found.via.join("+")));
-        let row = |name: &str, line: &str, via: &str| Some((name.to_owned(), line.to_owned(), via.to_owned()));
-        assert_eq!(read("flask[async]==3.1.3"), row("flask", "flask[async]==3.1.3", ""));
-        assert_eq!(
-            read("markupsafe==3.0.4         # via jinja2, werkzeug"),
-            row("markupsafe", "markupsafe==3.0.4", "jinja2+werkzeug")
-        );
-        assert_eq!(read("jinja2==3.1.6   # via -r -, flask"), row("jinja2", "jinja2==3.1.6", "flask"));
-        assert_eq!(read("x @ git+https://h/x@abc   # via y"), row("x", "x @ git+https://h/x@abc", "y"));
-        assert_eq!(read("--index-url http://h/simple"), None);
-        assert_eq!(read(""), None);
-    }
 }

@@ -1,0 +1,244 @@
+//! Packages: install, uninstall, sync, freeze and check, with real packages from the index.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::harness::{Place, Ran};
+
+/// An app that answers nothing: what is installed is all that counts.
+fn shop() -> Place {
+    let place = Place::new();
+    place.write("app.yaml", "application: shop\nruntime: python\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
+    place
+}
+
+/// Index and cache of its own, and nobody who answers: a port that was closed a moment ago.
+fn without_network(dae: crate::harness::Dae, place: &Place) -> crate::harness::Dae {
+    let port = crate::harness::free_port();
+    let index = format!("http://127.0.0.1:{port}/simple");
+    dae.env("UV_DEFAULT_INDEX", &index)
+        .env("PIP_INDEX_URL", &index)
+        .env("PIP_RETRIES", "0")
+        .env("UV_HTTP_RETRIES", "0")
+        .env("UV_CACHE_DIR", place.home("empty-uv"))
+        .env("PIP_CACHE_DIR", place.home("empty-pip"))
+}
+
+fn imports(place: &Place, module: &str) -> bool {
+    let python = place.path("venv/bin/python");
+    let mut command = std::process::Command::new(python);
+    command.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
+    command.status().unwrap().success()
+}
+
+/// The versions of today are not those of tomorrow.
+fn names(text: &str) -> String {
+    text.lines().map(|line| line.split("==").next().unwrap().to_owned() + "\n").collect()
+}
+
+#[test]
+fn a_package_comes_with_what_it_needs_and_goes_with_it() {
+    let place = shop();
+    let ran = place.dae(["install", "web.py"]).ok();
+    assert!(ran.stdout.contains("+ web.py=="), "{}", ran.raw());
+    let pins = place.read("pip-req.txt");
+    let first = pins.lines().next().unwrap();
+    assert!(first.starts_with("web.py=="), "{pins}");
+    assert!(pins.lines().skip(1).all(|line| line.contains("  # via ")), "{pins}");
+    assert!(imports(&place, "web"));
+
+    place.dae(["install", "six==1.16.0"]).ok();
+    insta::assert_snapshot!(place.dae(["uninstall", "web-py", "--json"]).ok().json()["packages"], @"");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    assert!(!imports(&place, "web"));
+}
+
+#[test]
+fn a_hand_written_file_stays_its_authors() {
+    let place = shop();
+    let written = "\u{feff}# what the shop needs\r\n\r\nSix==1.16.0   # not 1.17: ticket 12\r\n# the end";
+    place.write("pip-req.txt", written);
+    place.dae(["sync"]).ok();
+    assert_eq!(place.read("pip-req.txt"), written);
+    place.dae(["install", "tomli==2.0.1"]).ok();
+    insta::assert_snapshot!(place.read("pip-req.txt").replace('\r', "~"), @"");
+    place.dae(["uninstall", "tomli"]).ok();
+    assert_eq!(place.read("pip-req.txt"), written);
+}
+
+#[test]
+fn what_is_asked_for_with_an_extra_is_pinned_with_it() {
+    let place = shop();
+    place.dae(["install", "requests[socks]>=2"]).ok();
+    let pins = place.read("pip-req.txt");
+    insta::assert_snapshot!(names(&pins), @"");
+    assert!(imports(&place, "socks"));
+    let again = place.dae(["install"]).ok();
+    assert!(again.stdout.starts_with("nothing to do"), "{}", again.raw());
+    assert_eq!(place.read("pip-req.txt"), pins);
+}
+
+#[test]
+fn what_cannot_be_is_said_and_changes_nothing() {
+    let place = shop();
+    place.dae(["install", "six==1.16.0"]).ok();
+    let before = place.read("pip-req.txt");
+    let said = |args: &[&str]| -> Ran {
+        let ran = place.dae(args).run();
+        assert_ne!(ran.code, 0);
+        assert_eq!(place.read("pip-req.txt"), before);
+        assert!(imports(&place, "six"));
+        ran
+    };
+    insta::assert_snapshot!(said(&["install", "no-such-package-of-dae"]), @"");
+    insta::assert_snapshot!(said(&["install", "six==0.0.99"]), @"");
+    insta::assert_snapshot!(said(&["install", "requests==2.31.0", "urllib3<1"]), @"");
+    insta::assert_snapshot!(said(&["install", "six=1", "==2"]), @"");
+    insta::assert_snapshot!(said(&["uninstall", "flask"]), @"");
+    let outside = Place::new();
+    insta::assert_snapshot!(outside.dae(["install", "six"]).run(), @"");
+}
+
+#[test]
+fn without_a_network_it_is_said_and_the_cache_is_enough() {
+    let place = shop();
+    place.dae(["install", "six==1.16.0"]).ok();
+    let before = place.read("pip-req.txt");
+    insta::assert_snapshot!(without_network(place.dae(["install", "tomli"]), &place).run(), @"");
+    assert_eq!(place.read("pip-req.txt"), before);
+
+    std::fs::remove_dir_all(place.path("venv")).unwrap();
+    let offline = place.dae(["sync"]).env("UV_OFFLINE", "1").ok();
+    assert!(offline.stdout.contains("+ six==1.16.0"), "{}", offline.raw());
+}
+
+#[test]
+fn freeze_tells_and_takes_over_what_was_done_by_hand() {
+    let place = shop();
+    place.write("pip-req.txt", "# mine\nsix==1.16.0\ntomli==2.0.1\n");
+    place.dae(["sync"]).ok();
+    assert_eq!(place.dae(["freeze", "--check"]).ok().code, 0);
+    let site = std::fs::read_dir(place.path("venv/lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
+    std::fs::remove_dir_all(site.join("tomli-2.0.1.dist-info")).unwrap();
+    by_hand(&site, "homemade", "1.5");
+    let ran = place.dae(["freeze", "--check"]).run();
+    insta::assert_snapshot!(ran, @"");
+    place.dae(["freeze"]).ok();
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+}
+
+/// A distribution that no installer put there.
+fn by_hand(site: &Path, name: &str, version: &str) {
+    let info = site.join(format!("{name}-{version}.dist-info"));
+    std::fs::create_dir(&info).unwrap();
+    std::fs::write(info.join("METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")).unwrap();
+}
+
+#[test]
+fn check_tells_everything_at_once() {
+    let place = shop();
+    place.write("app.yaml", "application: Shop\nruntime: python\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
+    place.write("pip-req.txt", "six=1\nflask\nFlask==3.0\n");
+    insta::assert_snapshot!(place.dae(["check"]).run(), @"");
+    place.write("app.yaml", "application: shop\nruntime: python\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
+    place.write("pip-req.txt", "six>=1\nflask==3.0\n");
+    insta::assert_snapshot!(place.dae(["check"]).ok(), @"");
+}
+
+#[test]
+fn two_at_once_take_turns() {
+    let place = shop();
+    std::fs::create_dir(place.path(".dae")).unwrap();
+    let lock = std::fs::File::create(place.path(".dae/install.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut waiting = place.dae(["install", "six"]).spawn();
+    waiting.until("Waiting");
+    assert!(!place.path("venv").exists());
+    lock.unlock().unwrap();
+    let ran = waiting.wait();
+    assert_eq!(ran.code, 0, "{}", ran.raw());
+    assert!(place.path("venv").exists());
+}
+
+#[test]
+fn an_interrupted_install_leaves_the_old_state_or_one_that_heals() {
+    let place = shop();
+    place.dae(["install", "six==1.16.0"]).ok();
+    let before = place.read("pip-req.txt");
+    let mut installing = place.dae(["install", "web.py", "--json"]).spawn();
+    installing.event("installing");
+    let ran = installing.stop();
+    let after = place.read("pip-req.txt");
+    assert!(after == before || (ran.code == 0 && after.contains("web.py==")), "{}\n{after}", ran.raw());
+    place.dae(["sync"]).ok();
+    assert_eq!(imports(&place, "web"), after.contains("web.py=="));
+    assert!(imports(&place, "six"));
+    let left: Vec<String> = place.files().into_iter().filter(|file| file.starts_with(".dae-")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn a_virtualenv_whose_interpreter_is_gone_is_made_again() {
+    let place = shop();
+    place.dae(["install", "six==1.16.0"]).ok();
+    std::fs::remove_file(place.path("venv/bin/python")).unwrap();
+    std::os::unix::fs::symlink("/gone/python3", place.path("venv/bin/python")).unwrap();
+    place.dae(["sync"]).ok();
+    assert!(imports(&place, "six"));
+}
+
+/// Where no uv can be had, pip does the work: an index that has wheels, and no uv among them.
+#[test]
+fn pip_does_it_where_uv_cannot_be_had() {
+    let place = shop();
+    let wheels = place.home("wheels");
+    std::fs::create_dir(&wheels).unwrap();
+    for (name, version, needs) in [("lamp", "1.0", "bulb>=2"), ("bulb", "2.0", ""), ("bulb", "2.1", ""), ("chair", "1", "")] {
+        wheel(&wheels, name, version, needs);
+    }
+    let dae = |args: &[&str]| {
+        place
+            .dae(args)
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", &wheels)
+            .env("XDG_CACHE_HOME", place.home("cache"))
+            .env("PATH", without_uv())
+    };
+    let ran = dae(&["install", "lamp"]).ok();
+    assert!(ran.stderr.contains("Using pip"), "{}", ran.raw());
+    assert!(ran.stdout.contains("+ bulb==2.1\n+ lamp==1.0\n"), "{}", ran.raw());
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    assert!(imports(&place, "lamp, bulb"));
+
+    dae(&["install", "bulb==2.0", "chair"]).ok();
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    dae(&["uninstall", "lamp"]).ok();
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    assert!(imports(&place, "bulb") && !imports(&place, "lamp"));
+    let unknown = dae(&["install", "sofa"]).run();
+    assert!(unknown.stderr.contains("there is no package `sofa`"), "{}", unknown.raw());
+}
+
+fn without_uv() -> std::ffi::OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let python = crate::harness::python().parent().unwrap().to_owned();
+    let others = std::env::split_paths(&path).filter(|folder| !folder.ends_with("shims") && !folder.join("uv").exists());
+    std::env::join_paths(std::iter::once(python).chain(others)).unwrap()
+}
+
+/// A wheel with one empty module.
+fn wheel(folder: &Path, name: &str, version: &str, needs: &str) {
+    const MAKE: &str = "
+import sys, zipfile
+folder, name, version, needs = sys.argv[1:]
+info = f'{name}-{version}.dist-info/'
+with zipfile.ZipFile(f'{folder}/{name}-{version}-py3-none-any.whl', 'w') as wheel:
+    wheel.writestr(f'{name}.py', '')
+    need = f'Requires-Dist: {needs}\\n' if needs else ''
+    wheel.writestr(info + 'METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n{need}')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(info + 'RECORD', f'{name}.py,,\\n{info}METADATA,,\\n{info}WHEEL,,\\n{info}RECORD,,\\n')
+";
+    let mut python = std::process::Command::new(crate::harness::python());
+    assert!(python.args(["-c", MAKE]).arg(folder).args([name, version, needs]).status().unwrap().success());
+}
