@@ -221,7 +221,10 @@ impl Pins {
             let text = match (wanted, &here) {
                 // As typed, where the installer has no better way to write it.
                 (
-                    Some((Requirement { source: Source::Vcs { editable: true, .. } | Source::Direct { .. }, .. }, text)),
+                    Some((
+                        Requirement { source: Source::Vcs { editable: true, .. } | Source::Direct { .. }, .. },
+                        text,
+                    )),
                     _,
                 ) => text.to_owned(),
                 (Some((typed, _)), _) => with_extras(&one.line, typed),
@@ -552,9 +555,9 @@ mod tests {
         pins.spell(&["Jinja2", "web.py", "Flask"].into_iter().map(|name| (Name::new(name), name.to_owned())).collect());
         insta::assert_snapshot!(pins.text(), @"
         flask==3
-        web.py==0.76
-        click==8  # via Flask
-        Jinja2==3.1  # via Flask
+        web-py==0.76
+        click==8  # via flask
+        Jinja2==3.1  # via flask
         ");
         let again = pins.clone();
         pins.take(&found, &[asked("flask")]);

@@ -48,8 +48,8 @@ fn a_package_comes_with_what_it_needs_and_goes_with_it() {
     assert!(imports(&place, "web"));
 
     place.dae(["install", "six==1.16.0"]).ok();
-    insta::assert_snapshot!(place.dae(["uninstall", "web-py", "--json"]).ok().json()["packages"], @"");
-    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    insta::assert_snapshot!(place.dae(["uninstall", "web-py", "--json"]).ok().json()["packages"], @"1");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"six==1.16.0");
     assert!(!imports(&place, "web"));
 }
 
@@ -61,7 +61,13 @@ fn a_hand_written_file_stays_its_authors() {
     place.dae(["sync"]).ok();
     assert_eq!(place.read("pip-req.txt"), written);
     place.dae(["install", "tomli==2.0.1"]).ok();
-    insta::assert_snapshot!(place.read("pip-req.txt").replace('\r', "~"), @"");
+    insta::assert_snapshot!(place.read("pip-req.txt").replace('\r', "~"), @"
+    ﻿# what the shop needs~
+    ~
+    Six==1.16.0   # not 1.17: ticket 12~
+    tomli==2.0.1~
+    # the end
+    ");
     place.dae(["uninstall", "tomli"]).ok();
     assert_eq!(place.read("pip-req.txt"), written);
 }
@@ -71,7 +77,14 @@ fn what_is_asked_for_with_an_extra_is_pinned_with_it() {
     let place = shop();
     place.dae(["install", "requests[socks]>=2"]).ok();
     let pins = place.read("pip-req.txt");
-    insta::assert_snapshot!(names(&pins), @"");
+    insta::assert_snapshot!(names(&pins), @"
+    requests[socks]
+    certifi
+    charset-normalizer
+    idna
+    PySocks
+    urllib3
+    ");
     assert!(imports(&place, "socks"));
     let again = place.dae(["install"]).ok();
     assert!(again.stdout.starts_with("nothing to do"), "{}", again.raw());
@@ -90,22 +103,83 @@ fn what_cannot_be_is_said_and_changes_nothing() {
         assert!(imports(&place, "six"));
         ran
     };
-    insta::assert_snapshot!(said(&["install", "no-such-package-of-dae"]), @"");
-    insta::assert_snapshot!(said(&["install", "six==0.0.99"]), @"");
-    insta::assert_snapshot!(said(&["install", "requests==2.31.0", "urllib3<1"]), @"");
-    insta::assert_snapshot!(said(&["install", "six=1", "==2"]), @"");
-    insta::assert_snapshot!(said(&["uninstall", "flask"]), @"");
+    insta::assert_snapshot!(said(&["install", "no-such-package-of-dae"]), @"
+    exit: 1
+    --- stderr
+    error: there is no package `no-such-package-of-dae`
+      because: the package index has nothing of that name
+
+    hint: check the spelling; what is imported and what is installed may have different names (`import yaml` is `PyYAML`)
+    ");
+    insta::assert_snapshot!(said(&["install", "six==0.0.99"]), @"
+    exit: 1
+    --- stderr
+    error: there is no version of `six` that fits `==[VERSION]`
+      because: the package index has none for this Python
+
+    hint: type `dae install six`
+    ");
+    insta::assert_snapshot!(said(&["install", "requests==2.31.0", "urllib3<1"]), @"
+    exit: 1
+    --- stderr
+    error: the requirements contradict each other
+
+      | Because requests==[VERSION] depends on urllib3>=1.21.1,<3 and you require requests==[VERSION], we
+      | can conclude that you require urllib3>=1.21.1,<3.
+      | And because you require urllib3<1, we can conclude that your requirements are
+      | unsatisfiable.
+
+    hint: ask for less on one side; a version that pip-req.txt pins may move when its name is typed along
+    ");
+    insta::assert_snapshot!(said(&["install", "six=1", "==2"]), @"
+    exit: 2
+    --- stderr
+    error: `six=1` is no requirement
+      because: one version is named with `==`
+
+    hint: write it as pip does: `flask`, `flask==[VERSION]`, `flask[async]>=3,<4`
+
+    error: `==[VERSION]` is no requirement
+      because: it does not begin with a package's name
+
+    hint: write it as pip does: `flask`, `flask==[VERSION]`, `flask[async]>=3,<4`
+
+    error: 2 problems
+    ");
+    insta::assert_snapshot!(said(&["uninstall", "flask"]), @"
+    exit: 1
+    --- stderr
+    error: `flask` is not in pip-req.txt
+
+    hint: only what stands there can be taken out; `dae sync` takes out what does not
+    ");
     let outside = Place::new();
-    insta::assert_snapshot!(outside.dae(["install", "six"]).run(), @"");
+    insta::assert_snapshot!(outside.dae(["install", "six"]).run(), @"
+    exit: 1
+    --- stderr
+    error: no app.yaml here or in any folder above
+      because: looked from `[DIR]` up to `/`
+
+    hint: type `dae create NAME`
+    hint: or go into an app's folder first, or name it: `dae -C FOLDER ...`
+    ");
 }
 
 #[test]
 fn without_a_network_it_is_said_and_the_cache_is_enough() {
     let place = shop();
     place.dae(["install", "six==1.16.0"]).ok();
-    let before = place.read("pip-req.txt");
-    insta::assert_snapshot!(without_network(place.dae(["install", "tomli"]), &place).run(), @"");
-    assert_eq!(place.read("pip-req.txt"), before);
+    let other = shop();
+    insta::assert_snapshot!(without_network(other.dae(["install", "tomli"]), &other).run(), @"
+    exit: 1
+    --- stderr
+            Made venv, Python [VERSION], in [TIME]
+    error: the package index cannot be reached
+      because: http://127.0.0.1:[PORT]/simple/tomli/: Connection refused
+
+    hint: try again with a network; another index is set with `UV_DEFAULT_INDEX` or `PIP_INDEX_URL`; nothing was changed
+    ");
+    assert!(!other.path("pip-req.txt").exists());
 
     std::fs::remove_dir_all(place.path("venv")).unwrap();
     let offline = place.dae(["sync"]).env("UV_OFFLINE", "1").ok();
@@ -122,16 +196,27 @@ fn freeze_tells_and_takes_over_what_was_done_by_hand() {
     std::fs::remove_dir_all(site.join("tomli-2.0.1.dist-info")).unwrap();
     by_hand(&site, "homemade", "1.5");
     let ran = place.dae(["freeze", "--check"]).run();
-    insta::assert_snapshot!(ran, @"");
+    insta::assert_snapshot!(ran, @"
+    exit: 1
+    --- stdout
+    + homemade==[VERSION]
+    - tomli==[VERSION]
+    pip-req.txt differs from the virtualenv: type `dae sync` to follow the file, `dae freeze` to follow the virtualenv
+    ");
     place.dae(["freeze"]).ok();
-    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"
+    # mine
+    six==1.16.0
+    homemade==1.5
+    ");
 }
 
 /// A distribution that no installer put there.
 fn by_hand(site: &Path, name: &str, version: &str) {
     let info = site.join(format!("{name}-{version}.dist-info"));
     std::fs::create_dir(&info).unwrap();
-    std::fs::write(info.join("METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")).unwrap();
+    std::fs::write(info.join("METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"))
+        .unwrap();
 }
 
 #[test]
@@ -139,10 +224,47 @@ fn check_tells_everything_at_once() {
     let place = shop();
     place.write("app.yaml", "application: Shop\nruntime: python\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
     place.write("pip-req.txt", "six=1\nflask\nFlask==3.0\n");
-    insta::assert_snapshot!(place.dae(["check"]).run(), @"");
+    insta::assert_snapshot!(place.dae(["check"]).run(), @"
+    exit: 1
+    --- stderr
+    error: the app name `Shop` does not begin with a lowercase letter
+     --> app.yaml:1:14
+      |
+    1 | application: Shop
+      |              ^^^^
+
+    hint: write `application: shop`
+
+    error: `six=1` is no requirement
+     --> pip-req.txt:1:1
+      |
+    1 | six=1
+      | ^^^^^
+      because: one version is named with `==`
+
+    hint: write it as pip does: `flask`, `flask==[VERSION]`, `flask[async]>=3,<4`
+
+    error: `Flask` is there twice
+     --> pip-req.txt:3:1
+      |
+    3 | Flask==[VERSION]
+      | ^^^^^^^^^^
+      because: `flask` stands above it
+
+    hint: take one of the two out
+
+    error: 3 problems
+    ");
     place.write("app.yaml", "application: shop\nruntime: python\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
     place.write("pip-req.txt", "six>=1\nflask==3.0\n");
-    insta::assert_snapshot!(place.dae(["check"]).ok(), @"");
+    insta::assert_snapshot!(place.dae(["check"]).ok(), @"
+    exit: 0
+    --- stdout
+    app.yaml is good: shop, Python [VERSION]
+    pip-req.txt is good: 2 requirements
+    --- stderr
+         warning pip-req.txt leaves the version open of six>=1; `dae freeze` pins what is installed
+    ");
 }
 
 #[test]
@@ -193,7 +315,9 @@ fn pip_does_it_where_uv_cannot_be_had() {
     let place = shop();
     let wheels = place.home("wheels");
     std::fs::create_dir(&wheels).unwrap();
-    for (name, version, needs) in [("lamp", "1.0", "bulb>=2"), ("bulb", "2.0", ""), ("bulb", "2.1", ""), ("chair", "1", "")] {
+    for (name, version, needs) in
+        [("lamp", "1.0", "bulb>=2"), ("bulb", "2.0", ""), ("bulb", "2.1", ""), ("chair", "1", "")]
+    {
         wheel(&wheels, name, version, needs);
     }
     let dae = |args: &[&str]| {
@@ -207,13 +331,23 @@ fn pip_does_it_where_uv_cannot_be_had() {
     let ran = dae(&["install", "lamp"]).ok();
     assert!(ran.stderr.contains("Using pip"), "{}", ran.raw());
     assert!(ran.stdout.contains("+ bulb==2.1\n+ lamp==1.0\n"), "{}", ran.raw());
-    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"
+    lamp==1.0
+    bulb==2.1  # via lamp
+    ");
     assert!(imports(&place, "lamp, bulb"));
 
     dae(&["install", "bulb==2.0", "chair"]).ok();
-    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"
+    lamp==1.0
+    bulb==2.0
+    chair==1
+    ");
     dae(&["uninstall", "lamp"]).ok();
-    insta::assert_snapshot!(place.read("pip-req.txt"), @"");
+    insta::assert_snapshot!(place.read("pip-req.txt"), @"
+    bulb==2.0
+    chair==1
+    ");
     assert!(imports(&place, "bulb") && !imports(&place, "lamp"));
     let unknown = dae(&["install", "sofa"]).run();
     assert!(unknown.stderr.contains("there is no package `sofa`"), "{}", unknown.raw());
@@ -222,7 +356,8 @@ fn pip_does_it_where_uv_cannot_be_had() {
 fn without_uv() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let python = crate::harness::python().parent().unwrap().to_owned();
-    let others = std::env::split_paths(&path).filter(|folder| !folder.ends_with("shims") && !folder.join("uv").exists());
+    let others =
+        std::env::split_paths(&path).filter(|folder| !folder.ends_with("shims") && !folder.join("uv").exists());
     std::env::join_paths(std::iter::once(python).chain(others)).unwrap()
 }
 

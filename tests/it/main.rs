@@ -5,4 +5,5 @@ mod harness;
 
 mod create;
 mod derived;
+mod install;
 mod layers;

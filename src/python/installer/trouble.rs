@@ -103,8 +103,9 @@ fn unknown(name: &str) -> Problem {
 
 fn no_version(wanted: &str) -> Problem {
     let name = wanted.split(|c: char| "=<>!~ [".contains(c)).next().unwrap_or(wanted);
-    Problem::new("installer.no-version", format!("there is no version of `{name}` that is `{wanted}`"))
-        .because("none that the package index has fits that and this Python")
+    let version = wanted[name.len()..].trim();
+    Problem::new("installer.no-version", format!("there is no version of `{name}` that fits `{version}`"))
+        .because("the package index has none for this Python")
         .try_running(format!("dae install {name}"))
 }
 
@@ -117,7 +118,7 @@ fn conflict(stderr: &str) -> Problem {
         .join("\n");
     Problem::new("installer.conflict", "the requirements contradict each other")
         .detail(why)
-        .hint("name both sides in one `dae install A B`: a version that is named there may move, all other pins stay")
+        .hint("ask for less on one side; a version that pip-req.txt pins may move when its name is typed along")
 }
 
 fn failed(program: &str, doing: &str, stderr: &str) -> Problem {
