@@ -66,14 +66,16 @@ complete -c dae -n "__fish_dae_using_subcommand create" -l json -d 'Answer in JS
 complete -c dae -n "__fish_dae_using_subcommand create" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand create" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand install" -s r -l requirement -d 'Install what this file lists' -r -F
 complete -c dae -n "__fish_dae_using_subcommand install" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand install" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand install" -l hashes -d 'Pin the digests of the files too'
 complete -c dae -n "__fish_dae_using_subcommand install" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand install" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand install" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand install" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand uninstall" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand uninstall" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -94,6 +96,7 @@ complete -c dae -n "__fish_dae_using_subcommand freeze" -s C -d 'Act as if start
 complete -c dae -n "__fish_dae_using_subcommand freeze" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand freeze" -l check -d 'Write nothing: tell the difference, and exit with 1 when there is one'
 complete -c dae -n "__fish_dae_using_subcommand freeze" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand freeze" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand freeze" -s v -l verbose -d 'Say more'
@@ -114,22 +117,30 @@ complete -c dae -n "__fish_dae_using_subcommand serve" -l json -d 'Answer in JSO
 complete -c dae -n "__fish_dae_using_subcommand serve" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand serve" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand package" -s o -l output -d 'Where the layout goes [default: .dae/image in the app]' -r -F
 complete -c dae -n "__fish_dae_using_subcommand package" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand package" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand package" -l list-files -d 'Only list the app\'s files that would be packed'
 complete -c dae -n "__fish_dae_using_subcommand package" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand package" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand package" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand package" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand package" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s m -l message -d 'A line to remember the release by' -r
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l attach -d 'Follow a release that is under way already' -r
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l list-files -d 'Only list the app\'s files that would be packed'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand deploy" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand releases" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand releases" -l app -d 'The app, by its name [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand releases" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand releases" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -138,6 +149,8 @@ complete -c dae -n "__fish_dae_using_subcommand releases" -l json -d 'Answer in 
 complete -c dae -n "__fish_dae_using_subcommand releases" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand releases" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand releases" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand rollback" -l app -d 'The app, by its name [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand rollback" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand rollback" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -145,7 +158,12 @@ never\t''"
 complete -c dae -n "__fish_dae_using_subcommand rollback" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand rollback" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand rollback" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand rollback" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand logs" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand logs" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand logs" -s n -l lines -d 'How many of the last lines' -r
+complete -c dae -n "__fish_dae_using_subcommand logs" -l process -d 'Only of this process, as `web`' -r
+complete -c dae -n "__fish_dae_using_subcommand logs" -l release -d 'Only of this release\'s start' -r
 complete -c dae -n "__fish_dae_using_subcommand logs" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand logs" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -154,14 +172,59 @@ complete -c dae -n "__fish_dae_using_subcommand logs" -l json -d 'Answer in JSON
 complete -c dae -n "__fish_dae_using_subcommand logs" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand logs" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand logs" -s h -l help -d 'Print help'
-complete -c dae -n "__fish_dae_using_subcommand remote" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand remote" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand remote" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand remote" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand remote" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand remote" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "list" -d 'List the remotes'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l token -d 'Its token, or `-` to read it from stdin [default: DAE_TOKEN, or it is asked for]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l no-check -d 'Add it without asking whether it answers'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -l default -d 'For all apps without a choice of their own'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the remotes'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -243,6 +306,10 @@ complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "list" -d 'List the remotes'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "init" -d 'Make a node\'s folder and its first token'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Make another token; the node may be running'
