@@ -55,7 +55,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         return Ok(Box::new(pack::list(context, &app)?));
     }
     let image = pack::pack(context, &app)?;
-    let path = args.output.map_or_else(|| app.root.join(".dae/image"), |output| context.cwd.join(output));
+    let path = args.output.map_or_else(|| app.root.join(".dae/image"), |output| plain(context.cwd.join(output)));
     write_layout(&image, &path)?;
     Ok(Box::new(Package {
         image: image.digest().to_string(),
@@ -67,4 +67,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         manifest_bytes: image.manifest.size,
         protected: image.protected,
     }))
+}
+
+/// The same path without `..`, where the folder it is in is there.
+fn plain(path: PathBuf) -> PathBuf {
+    match (path.parent().and_then(|parent| parent.canonicalize().ok()), path.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => path,
+    }
 }

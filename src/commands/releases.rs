@@ -67,7 +67,7 @@ fn row(release: &Release) -> [String; 5] {
         release.by.clone(),
         revision,
         release.message.clone(),
-        release.repeats.map(|repeated| format!("(the same as {repeated})")),
+        release.repeats.filter(|_| release.message.is_none()).map(|repeated| format!("the same as {repeated}")),
         release.problem.as_ref().map(|problem| format!("({})", problem.message)),
     ];
     let [by, revision, said @ ..] = words;

@@ -164,7 +164,6 @@ impl Client {
     /// What a refusal says; `usual` is the exit code where its status has no meaning of its own.
     pub fn refused(&self, answer: &Answer, usual: u8) -> Problem {
         let said = serde_json::from_slice::<Refusal>(&answer.body).ok().map(|refusal| refusal.problem);
-        let by_remote = said.is_some();
         let mut problem = said.unwrap_or_else(|| self.unexpected(answer));
         if problem.exit == 1 {
             problem.exit = match answer.status {
@@ -178,13 +177,14 @@ impl Client {
         }
         if answer.status == StatusCode::UNAUTHORIZED {
             let name = &self.name;
-            problem = match (&self.token, by_remote) {
-                (None, _) => problem.because(format!("no token is known for remote `{name}`")),
-                (Some(_), false) => problem.because("it does not know the token"),
-                (Some(_), true) => problem,
-            };
-            problem = problem
-                .hint(format!("give it another token: `dae remote add {name} {}`, or set `DAE_TOKEN`", self.address()));
+            problem = problem.because(match self.token {
+                None => format!("no token is known for remote `{name}`"),
+                Some(_) => format!("it was asked at {}, which is remote `{name}`", self.address()),
+            });
+            problem = problem.hint(format!(
+                "give it with `dae remote add {name} {} --token TOKEN`, or in `DAE_TOKEN`",
+                self.address()
+            ));
         }
         problem
     }
@@ -241,14 +241,20 @@ impl Client {
 
     /// Asks for a new release in the place of `live`, and of nothing else.
     pub async fn release(&self, app: &AppName, new: &NewRelease, live: Option<ReleaseId>) -> Result<Accepted> {
-        self.accepted(&format!("/dae/v1/apps/{app}/releases"), new, live).await
+        self.accepted(&format!("/dae/v1/apps/{app}/releases"), new, live, exit::UNHEALTHY).await
     }
 
     pub async fn rollback(&self, app: &AppName, to: Option<ReleaseId>, live: Option<ReleaseId>) -> Result<Accepted> {
-        self.accepted(&format!("/dae/v1/apps/{app}/rollback"), &Rollback { to }, live).await
+        self.accepted(&format!("/dae/v1/apps/{app}/rollback"), &Rollback { to }, live, 1).await
     }
 
-    async fn accepted(&self, path: &str, body: &impl serde::Serialize, live: Option<ReleaseId>) -> Result<Accepted> {
+    async fn accepted(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+        live: Option<ReleaseId>,
+        usual: u8,
+    ) -> Result<Accepted> {
         let body =
             serde_json::to_vec(body).map_err(|error| Problem::new("json", "could not write JSON").because(error))?;
         let live = live.map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -256,7 +262,7 @@ impl Client {
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .header(reqwest::header::IF_MATCH, format!("\"{live}\""))
             .body(body);
-        self.json(ask, exit::UNHEALTHY).await
+        self.json(ask, usual).await
     }
 
     /// The last lines its processes printed.

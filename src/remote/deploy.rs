@@ -145,11 +145,11 @@ impl term::Event for Step {
 
 fn remote(event: &DeployEvent) -> Shown<'_> {
     match event {
-        DeployEvent::Step { step, text, took_ms } => {
-            let mut letters = step.chars();
+        DeployEvent::Step { text, took_ms, .. } => {
+            let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let mut letters = verb.chars();
             let word: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-            let text = text.strip_prefix(step.as_str()).unwrap_or(text).trim_start();
-            Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))
+            Shown::Line(Line::good(word, format!("{rest} in {}", seconds(Duration::from_millis(*took_ms)))))
         }
         DeployEvent::Output { process, line } => {
             Shown::Line(Line::new(Tone::Process(0), process.clone(), line.clone()))

@@ -4,6 +4,8 @@
 mod harness;
 
 mod create;
+mod deploy;
 mod derived;
 mod install;
 mod layers;
+mod package;
