@@ -62,7 +62,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     insta::assert_snapshot!(ran, @"
     exit: 1
     --- stderr
-    error: `[DIR]/a/../out` is there and is no OCI layout
+    error: `[DIR]/out` is there and is no OCI layout
 
     hint: name another folder with `-o`
     ");
