@@ -8,4 +8,5 @@ mod deploy;
 mod derived;
 mod install;
 mod layers;
+mod node;
 mod package;

@@ -36,6 +36,8 @@ pub struct Upload {
     pub id: String,
     /// Bytes received.
     pub size: u64,
+    /// Somebody knows its name and may go on with it; otherwise it goes with this value.
+    resumable: bool,
     busy: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
@@ -59,11 +61,19 @@ pub enum Absent {
 
 impl Drop for Upload {
     fn drop(&mut self) {
+        if !self.resumable {
+            self.discard();
+        }
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
     }
 }
 
 impl Upload {
+    /// From now on it outlives this value.
+    pub fn keep(&mut self) {
+        self.resumable = true;
+    }
+
     /// Throws away what was received.
     pub fn discard(&self) {
         let _ = fs::remove_file(&self.path);
@@ -113,7 +123,7 @@ impl Blobs {
         let path = self.upload_path(app, &id);
         File::create_new(&path)
             .map_err(|error| self.disk.problem(&error, 0, || format!("make `{}`", path.display())))?;
-        self.hold(path, id).map_err(|_| Problem::new("node.upload", "the upload's name is in use"))
+        self.hold(path, id, false).map_err(|_| Problem::new("node.upload", "the upload's name is in use"))
     }
 
     /// The upload that `begin` named.
@@ -123,18 +133,18 @@ impl Blobs {
         if !is_ours {
             return Err(Absent::Unknown);
         }
-        self.hold(self.upload_path(app, id), id.to_owned())
+        self.hold(self.upload_path(app, id), id.to_owned(), true)
     }
 
     fn upload_path(&self, app: &AppName, id: &str) -> PathBuf {
         self.uploads.join(format!("{app}.{id}"))
     }
 
-    fn hold(&self, path: PathBuf, id: String) -> Result<Upload, Absent> {
+    fn hold(&self, path: PathBuf, id: String, resumable: bool) -> Result<Upload, Absent> {
         if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
             return Err(Absent::Busy);
         }
-        let mut upload = Upload { path, id, size: 0, busy: self.busy.clone() };
+        let mut upload = Upload { path, id, size: 0, resumable, busy: self.busy.clone() };
         upload.size = fs::metadata(&upload.path).map_err(|_| Absent::Unknown)?.len();
         Ok(upload)
     }
@@ -168,6 +178,8 @@ impl Blobs {
                 if received >= look_at {
                     look_at += LOOK_EVERY;
                     if self.disk.room_for(0).is_err() {
+                        // Until the last write is over the file is open, and its room is not free.
+                        file.flush().await?;
                         return Err(io::ErrorKind::StorageFull.into());
                     }
                 }
@@ -222,13 +234,10 @@ impl Blobs {
             return Ok(digest);
         }
         let upload = self.begin(app)?;
-        let kept = fs::write(&upload.path, bytes)
-            .map_err(|error| self.disk.problem(&error, bytes.len() as u64, || "write the manifest"))
-            .and_then(|()| self.keep(&upload.path, &digest));
-        if kept.is_err() {
-            upload.discard();
-        }
-        kept.map(|()| digest)
+        fs::write(&upload.path, bytes)
+            .map_err(|error| self.disk.problem(&error, bytes.len() as u64, || "write the manifest"))?;
+        self.keep(&upload.path, &digest)?;
+        Ok(digest)
     }
 
     fn digest_of(path: &Path) -> Result<Digest> {
@@ -283,6 +292,7 @@ mod tests {
         let app = AppName::parse("a").unwrap();
         let blobs = blobs(dir.path());
         let mut upload = blobs.begin(&app).unwrap();
+        upload.keep();
         assert!(matches!(blobs.append(&mut upload, chunks(&["one", "two", "!"])).await, Err(Broken::Sender(_))));
         let id = upload.id.clone();
         assert_eq!(blobs.upload(&app, &id).unwrap_err(), Absent::Busy);

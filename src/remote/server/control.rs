@@ -38,7 +38,6 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/rollback", post(rollback))
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
         .fallback(nothing)
-        .method_not_allowed_fallback(not_so)
 }
 
 async fn nothing(path: axum::http::Uri) -> Refused {
@@ -52,13 +51,16 @@ async fn nothing(path: axum::http::Uri) -> Refused {
     )
 }
 
-async fn not_so() -> Refused {
+pub(super) async fn not_so() -> Refused {
     Refused::registry(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "that cannot be done here")
 }
 
 async fn capabilities(State(server): State<Arc<Server>>, _: Caller) -> Answer {
     let domain = server.domain.clone();
-    let pythons = super::blocking(|| Ok::<_, Refused>(super::releases::pythons())).await?;
+    let pythons = {
+        let server = server.clone();
+        super::blocking(move || Ok::<_, Refused>(server.pythons())).await?
+    };
     Ok(Json(Capabilities {
         api: 1,
         server: concat!("dae ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -136,17 +138,17 @@ async fn rollback(
 
 async fn accept(server: Arc<Server>, app: AppName, draft: Draft, expected: Expected, headers: &HeaderMap) -> Answer {
     let url = server.url_of(&app, headers);
-    let release = {
-        let (server, app) = (server.clone(), app.clone());
-        super::blocking(move || match server.store.accept(&app, draft, expected)? {
-            Ok(release) => Ok(release),
-            Err(moved) => Err(precondition(&app, moved)),
-        })
-        .await?
-    };
-    let accepted =
-        Accepted { release: release.id, events: format!("/dae/v1/apps/{app}/releases/{}/events", release.id) };
-    server.start_release(app, release, expected, url);
+    // Accepted and started in one piece: this request may be given up at any await, a release may not.
+    let accepted = super::blocking(move || match server.store.accept(&app, draft, expected)? {
+        Ok(release) => {
+            let events = format!("/dae/v1/apps/{app}/releases/{}/events", release.id);
+            let accepted = Accepted { release: release.id, events };
+            server.start_release(app, release, expected, url);
+            Ok(accepted)
+        }
+        Err(moved) => Err(precondition(&app, moved)),
+    })
+    .await?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, accepted.events.clone())], Json(accepted)).into_response())
 }
 

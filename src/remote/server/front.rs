@@ -43,7 +43,7 @@ fn is_own_host(host: &str, domain: &str) -> bool {
 }
 
 fn routes() -> Router<Arc<Server>> {
-    super::registry::routes().merge(super::control::routes())
+    super::registry::routes().merge(super::control::routes()).method_not_allowed_fallback(super::control::not_so)
 }
 
 impl Front for NodeFront {

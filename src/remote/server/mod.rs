@@ -132,12 +132,16 @@ impl Home {
 }
 
 impl Server {
-    /// Opens what is in `home`; what was starting when it was last closed has failed.
+    /// Opens what is in `home`; what was starting when it was last closed has failed. From now on requests to what was live
+    /// wait for [`Server::bring_back`]. Call it inside a tokio runtime.
     pub fn open(home: &Home, node: Arc<Node>, tell: impl Fn(Told) + Send + Sync + 'static) -> Result<Arc<Self>> {
         let dir = home.dir.clone();
         let store = Store::open(&dir.join(STORE))?;
         store.fail_unfinished()?;
         assemble::tidy(&dir);
+        for (app, _) in store.live_apps()? {
+            node.hold(&app);
+        }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
         let releases = Releases::new(tell);
         Ok(Arc::new(Self { domain: home.config.domain.clone(), dir, store, blobs, node, releases }))

@@ -13,6 +13,7 @@ use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
 use super::store::{Expected, SUPERSEDED};
 use crate::app::AppName;
+use crate::gateway::Route;
 use crate::node::{Event, Generation, Launch, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
@@ -41,6 +42,8 @@ pub struct Releases {
     changed: watch::Sender<u64>,
     /// The release whose processes are starting: their output is its story.
     starting: Mutex<HashMap<AppName, ReleaseId>>,
+    /// The machine's interpreters, as far as they were looked for: that takes longer than a rollback should.
+    pythons: Mutex<Vec<Interpreter>>,
     tell: Box<dyn Fn(Told) + Send + Sync>,
 }
 
@@ -49,7 +52,12 @@ const MOST_LINES: usize = 2_000;
 
 impl Releases {
     pub fn new(tell: impl Fn(Told) + Send + Sync + 'static) -> Self {
-        Self { changed: watch::Sender::new(0), starting: Mutex::default(), tell: Box::new(tell) }
+        Self {
+            changed: watch::Sender::new(0),
+            starting: Mutex::default(),
+            pythons: Mutex::default(),
+            tell: Box::new(tell),
+        }
     }
 
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -64,17 +72,40 @@ impl Releases {
         }
     }
 
+    fn pythons(&self) -> std::sync::MutexGuard<'_, Vec<Interpreter>> {
+        self.pythons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn starting(&self) -> std::sync::MutexGuard<'_, HashMap<AppName, ReleaseId>> {
         self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Full versions of the interpreters on this machine.
-pub fn pythons() -> Vec<String> {
-    Interpreter::installed().iter().map(|python| python.version.to_string()).collect()
-}
-
 impl Server {
+    /// Full versions of the interpreters on this machine.
+    pub(super) fn pythons(&self) -> Vec<String> {
+        let installed = Interpreter::installed();
+        let versions = installed.iter().map(|python| python.version.to_string()).collect();
+        *self.releases.pythons() = installed;
+        versions
+    }
+
+    /// The newest interpreter that compiled packages made for `minor` fit. Looked for only when none is known.
+    fn interpreter(&self, minor: &str) -> Result<Interpreter> {
+        let fitting = |pythons: &[Interpreter]| {
+            let fitting = pythons.iter().filter(|python| python.version.minor() == minor && python.path.exists());
+            fitting.max_by_key(|python| python.version).cloned()
+        };
+        let known = fitting(&self.releases.pythons());
+        if let Some(python) = known {
+            return Ok(python);
+        }
+        let installed = Interpreter::installed();
+        let found = fitting(&installed).ok_or_else(|| none_fits(minor, &installed));
+        *self.releases.pythons() = installed;
+        found
+    }
+
     /// Where the app answers, as the client reached the node: with its scheme and port.
     pub(super) fn url_of(&self, app: &AppName, headers: &HeaderMap) -> String {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -116,7 +147,7 @@ impl Server {
         self.step(app, release.id, "assemble", text, began).await;
         let began = Instant::now();
         let generation = self.generation(app, release.id, &assembled).await?;
-        let text = format!("Python {} runs it", generation.1);
+        let text = generation.1;
         self.step(app, release.id, "python", text, began).await;
 
         // From here to `want` there is no await: two releases of one app pass one after the other.
@@ -165,9 +196,15 @@ impl Server {
     }
 
     /// The generation, and the full version of its interpreter.
-    async fn generation(&self, app: &AppName, id: ReleaseId, assembled: &Assembled) -> Result<(Generation, String)> {
+    async fn generation(
+        self: &Arc<Self>,
+        app: &AppName,
+        id: ReleaseId,
+        assembled: &Assembled,
+    ) -> Result<(Generation, String)> {
         let minor = assembled.file.python.clone();
-        let python = super::blocking(move || interpreter(&minor)).await?;
+        let server = self.clone();
+        let python = super::blocking(move || server.interpreter(&minor)).await?;
         let generation = Generation {
             app: app.clone(),
             manifest: assembled.file.manifest.clone(),
@@ -211,6 +248,11 @@ impl Server {
         let apps = self.store.live_apps()?;
         let back = apps.into_iter().map(|(app, id)| async move {
             let how = self.bring_one_back(&app, id).await.map_err(Box::new);
+            if let Err(problem) = &how {
+                // What waits is told, instead of waiting for what will not come.
+                let host = format!("{}.{}", app.host(), self.domain);
+                self.node.routes.set(&host, Route::Broken(Arc::new((**problem).clone())));
+            }
             (self.releases.tell)(Told::Back { app, release: id, how });
         });
         futures_util::future::join_all(back).await;
@@ -273,16 +315,11 @@ impl Server {
     }
 }
 
-/// The newest interpreter that compiled packages made for `minor` fit.
-fn interpreter(minor: &str) -> Result<Interpreter> {
-    let installed = Interpreter::installed();
-    let fitting = installed.iter().filter(|python| python.version.minor() == minor);
-    fitting.max_by_key(|python| python.version).cloned().ok_or_else(|| {
-        let versions: Vec<String> = installed.iter().map(|python| python.version.to_string()).collect();
-        let has = if versions.is_empty() { "has none".to_owned() } else { format!("has {}", versions.join(", ")) };
-        Problem::new("release.python", format!("the app was packaged for Python {minor}, and this node {has}"))
-            .hint(format!("install Python {minor} on the node, or package the app with a Python the node has"))
-    })
+fn none_fits(minor: &str, installed: &[Interpreter]) -> Problem {
+    let versions: Vec<String> = installed.iter().map(|python| python.version.to_string()).collect();
+    let has = if versions.is_empty() { "has none".to_owned() } else { format!("has {}", versions.join(", ")) };
+    Problem::new("release.python", format!("the app was packaged for Python {minor}, and this node {has}"))
+        .hint(format!("install Python {minor} on the node, or package the app with a Python the node has"))
 }
 
 /// Paths as the app's author knows them, not as the node does.

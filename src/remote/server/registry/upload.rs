@@ -50,15 +50,12 @@ pub async fn begin(
     }
     let mut upload = server.blobs.begin(&app)?;
     let Some(digest) = digest else {
+        upload.keep();
         return Ok(at(StatusCode::ACCEPTED, &app, &upload));
     };
     match server.blobs.append(&mut upload, &mut incoming.body).await {
         Ok(known) => name(&server, app, upload, digest, known).await,
-        Err(broken) => {
-            // Nobody was told where it is, so nobody can go on with it.
-            upload.discard();
-            Err(incoming.refuse(refuse(broken)).await)
-        }
+        Err(broken) => Err(incoming.refuse(refuse(broken)).await),
     }
 }
 
