@@ -1,12 +1,99 @@
 //! `dae serve`.
 
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
 use super::{Context, Outcome};
-use crate::problem::Problem;
+use crate::app;
+use crate::dev_server::{DevServer, Event, Server, Session, port};
+use crate::problem::{Doing as _, Result};
+use crate::term::{Done, Event as _, Line, Tone};
 
 /// Run the app here, with live reload
+///
+/// Every save of the app's code is live with the next request; requests wait meanwhile and none is lost. A broken save shows
+/// its traceback as a page and here, and the next good one recovers. The virtualenv is made or brought in line by itself.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The app's folder
+    #[arg(value_name = "APP_DIR")]
+    pub directory: Option<PathBuf>,
+    /// The port to answer on
+    #[arg(short, long, value_name = "N", default_value_t = 8080)]
+    pub port: u16,
+    /// The address to answer on; only this machine reaches the default one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Open the app in a browser
+    #[arg(long)]
+    pub open: bool,
+}
 
-pub fn run(_args: Args, _context: &Context) -> Outcome {
-    Err(Problem::new("todo", "not built yet"))
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let from = args.directory.map_or_else(|| context.cwd.clone(), |directory| context.cwd.join(directory));
+    let app = context.app_in(&app::find(&from)?)?;
+    let mut session = Session::take(&app.root)?;
+    context.dirs.make_run()?;
+    let listener = port::bind(SocketAddr::new(args.host, args.port))?;
+    let server = DevServer {
+        root: app.root.clone(),
+        listener,
+        run_dir: context.dirs.run.clone(),
+        cache_dir: context.dirs.cache.clone(),
+        inherited: context.environment.clone(),
+    };
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
+        let (events, mut heard) = mpsc::unbounded_channel();
+        let stop = stopped()?;
+        let running = tokio::spawn(server.run(app, events, stop));
+        while let Some(event) = heard.recv().await {
+            if let Event::Ready { url, pid, .. } = &event {
+                session.tell(&Server { pid: *pid, url: url.clone() })?;
+                greet(context, url);
+                if args.open {
+                    open(context, url);
+                }
+            }
+            context.terminal.tell(&event);
+            let _ = event.show();
+        }
+        match running.await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    })?;
+    context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
+    Ok(Box::new(Done::default()))
+}
+
+fn greet(context: &Context, url: &str) {
+    context.say("serving", format!("`{url}`"));
+    context.terminal.line(&Line::new(Tone::Quiet, "stop", "Ctrl-C"));
+}
+
+/// Opens a page with the program the system has for it.
+fn open(context: &Context, url: &str) {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    if let Err(error) = std::process::Command::new(program).arg(url).spawn() {
+        context.terminal.line(&Line::warning(format!("could not open a browser with `{program}`: {error}")));
+    }
+}
+
+/// Ready at Ctrl-C, a closed terminal or a word to end.
+fn stopped() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let listen = |kind| signal(kind).doing(|| "listen for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
 }

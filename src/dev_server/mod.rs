@@ -1,1 +1,271 @@
-//! To be filled.
+//! `dae serve`: a node with the LIVE policy, and a watcher that wants the next generation on every save.
+//!
+//! From the moment the system tells of a changed file, requests wait; so none that begins after a save was seen gets an old
+//! answer. A burst of saves is one reload; a save during a reload gives that one up.
+
+mod browser;
+mod change;
+mod event;
+pub mod port;
+mod session;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+pub use event::Event;
+pub use session::{Server, Session};
+
+use crate::app::App;
+use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
+use crate::node::{self, Generation, Hosts, Launch, Node, Rollout, Settings, Wanted};
+use crate::problem::{Doing as _, Problem, Result};
+use crate::python;
+use browser::Browser;
+use change::Change;
+use watch::{Changed, Watch};
+
+/// After the last change of a burst, this long is waited for another.
+const QUIET: Duration = Duration::from_millis(8);
+
+/// What to serve and where.
+pub struct DevServer {
+    pub root: PathBuf,
+    pub listener: std::net::TcpListener,
+    /// For sockets; there, and the user's own.
+    pub run_dir: PathBuf,
+    /// Where the interpreter's tools are kept.
+    pub cache_dir: PathBuf,
+    /// What the app's processes get of the environment dae was started in.
+    pub inherited: Vec<(String, String)>,
+}
+
+/// The parts that a change needs.
+struct Serving {
+    root: PathBuf,
+    cache_dir: PathBuf,
+    node: Arc<Node>,
+    browser: Arc<Browser>,
+    events: mpsc::UnboundedSender<Event>,
+    /// The app as it was last read without a problem.
+    app: App,
+    environment: Option<python::Environment>,
+}
+
+impl DevServer {
+    /// Serves until `stop` is ready. Everything it started is gone when this returns.
+    pub async fn run(
+        self,
+        app: App,
+        events: mpsc::UnboundedSender<Event>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<()> {
+        let address = self.listener.local_addr().doing(|| "find the port that was bound")?;
+        let listener = TcpListener::from_std(self.listener).doing(|| "use the port that was bound")?;
+        let run_dir = tempfile::Builder::new()
+            .prefix("serve-")
+            .tempdir_in(&self.run_dir)
+            .doing(|| format!("make a folder in `{}`", self.run_dir.display()))?;
+        let (node_events, heard) = mpsc::unbounded_channel();
+        let settings = Settings {
+            domain: "localhost".into(),
+            run_dir: run_dir.path().to_owned(),
+            log_dir: self.root.join(".dae/logs"),
+            rollout: Rollout::LIVE,
+            environment: "SDK",
+            inherited: self.inherited,
+            hosts: hosts(address),
+        };
+        let node = Node::new(settings, Arc::new(Routes::default()), node_events);
+        let browser = Browser::new(events.clone());
+        tokio::spawn(retell(heard, events.clone(), browser.clone()));
+
+        let (tell, changes) = mpsc::unbounded_channel();
+        // Held from now on: the first request waits for the first generation.
+        node.hold(&app.name);
+        let watch = Watch::start(&self.root, {
+            let (node, app) = (node.clone(), app.name.clone());
+            move |changed| {
+                if changed.change > Change::Asset {
+                    node.hold(&app);
+                }
+                // After the last change heard, the server is going down.
+                let _ = tell.send(changed);
+            }
+        })?;
+        let url = url(&app, address);
+        let serving = Serving {
+            root: self.root,
+            cache_dir: self.cache_dir,
+            node: node.clone(),
+            browser: browser.clone(),
+            events: events.clone(),
+            app,
+            environment: None,
+        };
+        // Nobody listens any more when the server goes down.
+        let _ = events.send(Event::Ready { app: serving.app.name.to_string(), url, pid: std::process::id() });
+        let gateway =
+            Arc::new(Gateway { routes: node.routes.clone(), front: browser, patience: Duration::from_secs(120) });
+        let follow = tokio::spawn(serving.follow(changes));
+        serve(listener, gateway, stop).await;
+        drop(watch);
+        follow.abort();
+        node.stop(Duration::ZERO).await;
+        Ok(())
+    }
+}
+
+impl Serving {
+    /// Starts the first generation and one after every change.
+    async fn follow(mut self, mut changes: mpsc::UnboundedReceiver<Changed>) {
+        self.bring_up(Change::Pins, Vec::new(), Instant::now()).await;
+        while let Some(first) = changes.recv().await {
+            let seen = first.seen;
+            let mut burst = vec![first];
+            while let Ok(Some(next)) = tokio::time::timeout(QUIET, changes.recv()).await {
+                burst.push(next);
+            }
+            let greatest = burst.iter().map(|changed| changed.change).max().unwrap_or(Change::Nothing);
+            let mut paths: Vec<PathBuf> = burst.into_iter().map(|changed| changed.path).collect();
+            paths.sort();
+            paths.dedup();
+            match greatest {
+                Change::Nothing => {}
+                Change::Asset => {
+                    self.tell(Event::Refreshed { changed: paths });
+                    self.browser.refresh();
+                }
+                change => self.bring_up(change, paths, seen).await,
+            }
+        }
+    }
+
+    async fn bring_up(&mut self, change: Change, changed: Vec<PathBuf>, seen: Instant) {
+        if let Err(problem) = self.prepare(change).await {
+            return self.node.fail(&self.app.name, problem);
+        }
+        let Some(environment) = &self.environment else { return };
+        let generation = Generation {
+            app: self.app.name.clone(),
+            manifest: self.app.manifest.clone(),
+            root: self.app.root.clone(),
+            launch: Launch {
+                python: environment.python.clone(),
+                site: None,
+                runtime: environment.runtime.clone(),
+            },
+            release: None,
+            env: venv(&self.app.root, &self.node.settings.inherited),
+        };
+        let wanted = self.node.want(generation);
+        let (events, browser) = (self.events.clone(), self.browser.clone());
+        tokio::spawn(async move {
+            // A failure is told by the node's own event; what was superseded is told by nobody.
+            if let Wanted::Serving { .. } = wanted.await {
+                let took_ms = seen.elapsed();
+                let event =
+                    if changed.is_empty() { Event::Started { took_ms } } else { Event::Reloaded { took_ms, changed } };
+                let _ = events.send(event);
+                browser.refresh();
+            }
+        });
+    }
+
+    /// Reads app.yaml again and brings the virtualenv in line, where the change calls for it.
+    async fn prepare(&mut self, change: Change) -> Result<()> {
+        if change == Change::Manifest {
+            let name = self.app.name.clone();
+            let (app, warnings) = App::read(&self.root)?;
+            for problem in warnings {
+                self.tell(Event::Output { process: "app.yaml".into(), line: problem.to_string() });
+            }
+            if app.name != name {
+                return Err(Problem::new("serve.renamed", format!("the app was `{name}` and is now `{}`", app.name))
+                    .hint("end this `dae serve` and start it again"));
+            }
+            self.app = app;
+        }
+        if self.environment.is_some() && change == Change::Code {
+            return Ok(());
+        }
+        let (app, cache_dir, events) = (self.app.clone(), self.cache_dir.clone(), self.events.clone());
+        let prepared = tokio::task::spawn_blocking(move || {
+            python::prepare(&app, &cache_dir, &|event| drop(events.send(Event::Python(event))))
+        });
+        match prepared.await {
+            Ok(environment) => {
+                self.environment = Some(environment?);
+                Ok(())
+            }
+            Err(error) => Err(Problem::new("serve.prepare", "the virtualenv could not be prepared").because(error)),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more when the server goes down.
+        let _ = self.events.send(event);
+    }
+}
+
+/// The node's events in the words of a dev server.
+async fn retell(
+    mut heard: mpsc::UnboundedReceiver<node::Event>,
+    events: mpsc::UnboundedSender<Event>,
+    browser: Arc<Browser>,
+) {
+    while let Some(event) = heard.recv().await {
+        let retold = match event {
+            node::Event::Output { process, line, .. } => Event::Output { process, line },
+            node::Event::Failed { problem, .. } => {
+                browser.refresh();
+                Event::Broken { problem }
+            }
+            node::Event::Restarting { process, why, .. } => Event::Restarting { process, why },
+            node::Event::Starting { .. } | node::Event::Serving { .. } | node::Event::Stopped { .. } => continue,
+        };
+        if events.send(retold).is_err() {
+            return;
+        }
+    }
+}
+
+/// What an activated virtualenv sets.
+fn venv(root: &Path, inherited: &[(String, String)]) -> Vec<(String, String)> {
+    let venv = root.join("venv");
+    let path = inherited.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, value)| value.as_str());
+    vec![
+        ("VIRTUAL_ENV".into(), venv.to_string_lossy().into_owned()),
+        ("PATH".into(), format!("{}:{path}", venv.join("bin").display())),
+    ]
+}
+
+/// Names of one's own machine; a page from elsewhere cannot reach the app by giving its own name this address. Whoever
+/// opens the port to others with `--host` takes every name.
+fn hosts(address: SocketAddr) -> Hosts {
+    Hosts::Also(if address.ip().is_loopback() {
+        vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()]
+    } else {
+        vec![ANY_HOST.into()]
+    })
+}
+
+fn url(app: &App, address: SocketAddr) -> String {
+    let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("{}.localhost", app.name.host())
+    } else {
+        match address.ip() {
+            std::net::IpAddr::V4(ip) => ip.to_string(),
+            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        }
+    };
+    match address.port() {
+        80 => format!("http://{host}"),
+        port => format!("http://{host}:{port}"),
+    }
+}

@@ -20,7 +20,7 @@ pub use generation::{Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 
 use crate::app::AppName;
-use crate::gateway::{ANY_HOST, Routes};
+use crate::gateway::Routes;
 use crate::problem::Problem;
 use seat::{Ask, Seat};
 
@@ -42,12 +42,12 @@ pub struct Settings {
 }
 
 /// Which hosts an app answers for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hosts {
     /// Its own name under the domain.
     Own,
-    /// That, and every other: there is one app.
-    Any,
+    /// That and these, [`crate::gateway::ANY_HOST`] among them or not: there is one app.
+    Also(Vec<String>),
 }
 
 /// How a generation that was wanted ended up.
@@ -88,6 +88,11 @@ impl Node {
         self.seat(app).hold();
     }
 
+    /// What is wanted cannot even be started: `problem` is shown, or the last generation goes on, as the policy says.
+    pub fn fail(&self, app: &AppName, problem: Problem) {
+        self.seat(app).ask(Ask::Fail(problem));
+    }
+
     /// Takes a hold back: nothing new will come.
     pub fn resume(&self, app: &AppName) {
         self.seat(app).ask(Ask::Resume);
@@ -112,8 +117,8 @@ impl Node {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let open = || {
             let mut hosts = vec![format!("{}.{}", app.host(), self.settings.domain)];
-            if self.settings.hosts == Hosts::Any {
-                hosts.push(ANY_HOST.to_owned());
+            if let Hosts::Also(also) = &self.settings.hosts {
+                hosts.extend_from_slice(also);
             }
             Seat::open(app.clone(), hosts, self.settings.clone(), self.routes.clone(), self.events.clone())
         };

@@ -26,6 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) enum Ask {
     Want(Box<Generation>, oneshot::Sender<Wanted>),
+    /// What is wanted cannot even be started.
+    Fail(Problem),
     /// The last wish still stands: take back a hold.
     Resume,
     /// End all of it, after the drain time at most.
@@ -127,6 +129,14 @@ impl Task {
                         self.pause = Duration::ZERO;
                         wish = Some(self.wish(Arc::new(*generation), Some(reply), Duration::ZERO));
                     }
+                    Some(Ask::Fail(problem)) => {
+                        if let Some(given_up) = wish.take() {
+                            given_up.answer(Wanted::Superseded);
+                        }
+                        self.number += 1;
+                        self.held.store(false, Ordering::SeqCst);
+                        self.failed(self.number, problem);
+                    }
                     Some(Ask::Resume) => {
                         self.held.store(false, Ordering::SeqCst);
                         if wish.is_none() {
@@ -182,15 +192,21 @@ impl Task {
                 wish.answer(Wanted::Serving { took });
             }
             Err(problem) => {
-                self.tell(Event::Failed { app: self.app.clone(), generation: wish.number, problem: problem.clone() });
-                if self.settings.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
-                    self.route(Route::Broken(Arc::new(problem.clone())));
-                    if let Some((last, _)) = self.current.take() {
-                        self.retire(last, self.settings.rollout.drain_within);
-                    }
-                }
+                self.failed(wish.number, problem.clone());
                 wish.answer(Wanted::Failed(problem));
             }
+        }
+    }
+
+    fn failed(&mut self, number: u64, problem: Problem) {
+        self.tell(Event::Failed { app: self.app.clone(), generation: number, problem: problem.clone() });
+        if self.settings.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
+            self.route(Route::Broken(Arc::new(problem)));
+            if let Some((last, _)) = self.current.take() {
+                self.retire(last, self.settings.rollout.drain_within);
+            }
+        } else {
+            self.show();
         }
     }
 

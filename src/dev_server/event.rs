@@ -1,0 +1,103 @@
+//! What `dae serve` tells while it runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::gateway::Access;
+use crate::problem::Problem;
+use crate::term::{self, Line, Shown, Tone};
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The entrance is open.
+    Ready { app: String, url: String, pid: u32 },
+    /// The first generation answers.
+    Started {
+        #[serde(serialize_with = "milliseconds")]
+        took_ms: Duration,
+    },
+    /// The next generation answers; `took_ms` counts from the moment the system told of the change.
+    Reloaded {
+        #[serde(serialize_with = "milliseconds")]
+        took_ms: Duration,
+        changed: Vec<PathBuf>,
+    },
+    /// Only browsers fetch what changed.
+    Refreshed { changed: Vec<PathBuf> },
+    /// The app cannot be run as it is.
+    Broken { problem: Problem },
+    /// A process ended by itself.
+    Restarting { process: String, why: String },
+    Output { process: String, line: String },
+    Served(Access),
+    Python(crate::python::Event),
+}
+
+fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(took.as_millis())
+}
+
+impl term::Event for Event {
+    fn show(&self) -> Shown<'_> {
+        Shown::Line(match self {
+            // The greeting says it.
+            Self::Ready { .. } => return Shown::Nothing,
+            Self::Started { took_ms } => Line::good("started", format!("in {}", Took(*took_ms))),
+            Self::Reloaded { took_ms, changed } => {
+                Line::good("reloaded", format!("in {} · {}", Took(*took_ms), names(changed)))
+            }
+            Self::Refreshed { changed } => Line::good("refreshed", names(changed)),
+            Self::Broken { problem } => return Shown::Problem(problem),
+            Self::Restarting { process, why } => {
+                Line::new(Tone::Warning, "restarting", format!("{process}, for {why}"))
+            }
+            Self::Output { process, line } => Line::new(Tone::Process(color(process)), process.clone(), line.clone()),
+            Self::Served(access) => {
+                let tone = match access.status {
+                    500.. => Tone::Bad,
+                    400.. => Tone::Warning,
+                    _ => Tone::Quiet,
+                };
+                let text = format!("{} {} · {}", access.method, access.path, Took(access.took));
+                Line::new(tone, access.status.to_string(), text)
+            }
+            Self::Python(event) => return event.show(),
+        })
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Python(event) => event.json(),
+            _ => serde_json::to_value(self).unwrap_or_default(),
+        }
+    }
+}
+
+/// A process's colour follows from its name, so that it is the same tomorrow.
+fn color(process: &str) -> u8 {
+    process.bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+}
+
+fn names(changed: &[PathBuf]) -> String {
+    let first = changed.first().map(|path| path.display().to_string()).unwrap_or_default();
+    match changed.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    }
+}
+
+/// A time as a person reads it.
+struct Took(Duration);
+
+impl std::fmt::Display for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_millis() {
+            0 => write!(f, "{} µs", self.0.as_micros()),
+            ms @ 1..1000 => write!(f, "{ms} ms"),
+            _ => write!(f, "{:.1} s", self.0.as_secs_f64()),
+        }
+    }
+}
