@@ -21,6 +21,8 @@ pub struct Context {
     pub token: Option<String>,
     /// `DAE_REMOTE`: which remote, where no `--remote` says.
     pub remote: Option<String>,
+    /// The whole environment, for processes that inherit it.
+    pub environment: Vec<(String, String)>,
     /// `DAE_YES`: every question is answered with yes.
     pub yes: bool,
 }
@@ -59,7 +61,17 @@ impl Context {
             Ok((cwd, Dirs::find()?))
         };
         let (cwd, dirs) = found().map_err(|problem| (terminal.clone(), problem))?;
-        Ok(Self { terminal, cwd, dirs, token: text("DAE_TOKEN"), remote: text("DAE_REMOTE"), yes: set("DAE_YES") })
+        Ok(Self {
+            terminal,
+            cwd,
+            dirs,
+            token: text("DAE_TOKEN"),
+            remote: text("DAE_REMOTE"),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            yes: set("DAE_YES"),
+        })
     }
 
     /// The app of the working folder; what its app.yaml warns of is told.

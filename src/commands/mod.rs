@@ -20,6 +20,7 @@ pub mod uninstall;
 
 mod changes;
 mod context;
+mod foreground;
 mod interrupt;
 mod online;
 mod pack;

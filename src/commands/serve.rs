@@ -3,14 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, foreground};
 use crate::app;
 use crate::dev_server::{DevServer, Event, Server, Session, port};
-use crate::problem::{Doing as _, Result};
-use crate::term::{Done, Event as _, Line, Tone};
+use crate::term::{Done, Line, Tone};
 
 /// Run the app here, with live reload
 ///
@@ -45,10 +43,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),
     };
-    let runtime = super::runtime()?;
+    let runtime = foreground::runtime()?;
     runtime.block_on(async {
         let (events, mut heard) = mpsc::unbounded_channel();
-        let stop = stopped()?;
+        let stop = foreground::stop()?;
         let running = tokio::spawn(server.run(app, events, stop));
         while let Some(event) = heard.recv().await {
             if let Event::Ready { url, pid, .. } = &event {
@@ -59,7 +57,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 }
             }
             context.terminal.tell(&event);
-            let _ = event.show();
         }
         match running.await {
             Ok(result) => result,
@@ -81,19 +78,4 @@ fn open(context: &Context, url: &str) {
     if let Err(error) = std::process::Command::new(program).arg(url).spawn() {
         context.terminal.line(&Line::warning(format!("could not open a browser with `{program}`: {error}")));
     }
-}
-
-/// Ready at Ctrl-C, a closed terminal or a word to end.
-fn stopped() -> Result<impl Future<Output = ()> + Send + 'static> {
-    let listen = |kind| signal(kind).doing(|| "listen for signals");
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use minijinja::context;
+use minijinja::value::{Serde, Value};
 use tokio::sync::{mpsc, watch};
 
 use super::Event;
@@ -125,8 +126,8 @@ fn page(problem: &Problem) -> String {
         };
         let (begin, length) = place.map_or((0, 0), |at| (at.column.saturating_sub(1), at.length));
         context! {
-            message => problem.message, place => problem.place, causes => problem.causes, detail => problem.detail,
-            hints => problem.hints,
+            message => problem.message.clone(), place => Value::from(Serde(place)), causes => Value::from(Serde(&problem.causes)), detail => problem.detail.clone(),
+            hints => Value::from(Serde(&problem.hints)),
             before => part(0, begin), meant => part(begin, length), after => part(begin + length, usize::MAX),
         }
     };
@@ -134,7 +135,7 @@ fn page(problem: &Problem) -> String {
     let mut environment = minijinja::Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     environment
-        .render_str(PAGE, context! { problem, problems, script => TAG })
+        .render_str(PAGE, context! { problem => problems[0].clone(), problems, script => TAG })
         .unwrap_or_else(|error| format!("<pre>{error}</pre>"))
 }
 

@@ -17,12 +17,11 @@ pub enum Change {
     Manifest,
 }
 
-const ASSETS: &[&str] = &[
-    "css", "js", "mjs", "map", "svg", "png", "jpg", "jpeg", "gif", "ico", "webp", "avif", "woff", "woff2", "ttf",
-];
+const ASSETS: &[&str] =
+    &["css", "js", "mjs", "map", "svg", "png", "jpg", "jpeg", "gif", "ico", "webp", "avif", "woff", "woff2", "ttf"];
 const CODE: &[&str] = &[
-    "py", "so", "ptl", "thrift", "html", "htm", "jinja", "jinja2", "j2", "mako", "tmpl", "tpl", "mustache", "yaml", "yml",
-    "toml", "ini", "cfg", "po", "mo",
+    "py", "so", "ptl", "thrift", "html", "htm", "jinja", "jinja2", "j2", "mako", "tmpl", "tpl", "mustache", "yaml",
+    "yml", "toml", "ini", "cfg", "po", "mo",
 ];
 /// Folders that hold nobody's source. Apps write into `permdir`.
 const SKIPPED: &[&str] = &["venv", "env", "permdir", "node_modules", "__pycache__"];

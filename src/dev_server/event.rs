@@ -13,7 +13,11 @@ use crate::term::{self, Line, Shown, Tone};
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The entrance is open.
-    Ready { app: String, url: String, pid: u32 },
+    Ready {
+        app: String,
+        url: String,
+        pid: u32,
+    },
     /// The first generation answers.
     Started {
         #[serde(serialize_with = "milliseconds")]
@@ -26,12 +30,22 @@ pub enum Event {
         changed: Vec<PathBuf>,
     },
     /// Only browsers fetch what changed.
-    Refreshed { changed: Vec<PathBuf> },
+    Refreshed {
+        changed: Vec<PathBuf>,
+    },
     /// The app cannot be run as it is.
-    Broken { problem: Problem },
+    Broken {
+        problem: Problem,
+    },
     /// A process ended by itself.
-    Restarting { process: String, why: String },
-    Output { process: String, line: String },
+    Restarting {
+        process: String,
+        why: String,
+    },
+    Output {
+        process: String,
+        line: String,
+    },
     Served(Access),
     Python(crate::python::Event),
 }

@@ -155,11 +155,7 @@ impl Serving {
             app: self.app.name.clone(),
             manifest: self.app.manifest.clone(),
             root: self.app.root.clone(),
-            launch: Launch {
-                python: environment.python.clone(),
-                site: None,
-                runtime: environment.runtime.clone(),
-            },
+            launch: Launch { python: environment.python.clone(), site: None, runtime: environment.runtime.clone() },
             release: None,
             env: venv(&self.app.root, &self.node.settings.inherited),
         };

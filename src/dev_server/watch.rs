@@ -108,9 +108,8 @@ fn matters(kind: EventKind) -> bool {
 fn cannot(root: &Path, error: &notify::Error) -> Problem {
     let problem = Problem::new("serve.watch", format!("could not watch `{}`", root.display())).because(error);
     match error.kind {
-        notify::ErrorKind::MaxFilesWatch => {
-            problem.hint("the system's limit of watched folders is reached: `sudo sysctl fs.inotify.max_user_watches=524288`")
-        }
+        notify::ErrorKind::MaxFilesWatch => problem
+            .hint("the system's limit of watched folders is reached: `sudo sysctl fs.inotify.max_user_watches=524288`"),
         _ => problem,
     }
 }
