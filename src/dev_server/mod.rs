@@ -111,7 +111,7 @@ impl DevServer {
         // Nobody listens any more when the server goes down.
         let _ = events.send(Event::Ready { app: serving.app.name.to_string(), url, pid: std::process::id() });
         let gateway =
-            Arc::new(Gateway { routes: node.routes.clone(), front: browser, patience: Duration::from_secs(120) });
+            Arc::new(Gateway { routes: node.routes.clone(), front: browser, patience: Duration::from_mins(2) });
         let follow = tokio::spawn(serving.follow(changes));
         serve(listener, gateway, stop).await;
         drop(watch);

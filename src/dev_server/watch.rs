@@ -2,15 +2,15 @@
 //! are not.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc;
 use std::time::Instant;
 
 use ignore::WalkBuilder;
-use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::change::{Change, is_source_folder};
-use crate::problem::{Problem, Result};
+use crate::problem::{Doing as _, Problem, Result};
 
 /// One file that changed.
 #[derive(Debug, Clone)]
@@ -23,58 +23,80 @@ pub struct Changed {
 }
 
 /// Watches for as long as it lives.
+///
+/// The system's events are handled on a thread of our own: a new folder is watched from there, which the watcher's own
+/// thread cannot do while it waits for whom it tells.
 #[derive(Debug)]
 pub struct Watch {
-    /// Shared with the watcher's own thread, which adds new folders; taken out when this is dropped.
-    watcher: Arc<Mutex<Option<RecommendedWatcher>>>,
+    inbox: mpsc::Sender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Event(notify::Event, Instant),
+    End,
 }
 
 impl Watch {
-    /// `hear` is called, on the watcher's thread and at once, for every change that calls for something.
+    /// `hear` is called at once for every change that calls for something.
     pub fn start(root: &Path, hear: impl Fn(Changed) + Send + 'static) -> Result<Self> {
-        let shared: Arc<Mutex<Option<RecommendedWatcher>>> = Arc::default();
-        let (owner, root_of) = (shared.clone(), root.to_owned());
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let seen = Instant::now();
+        let (inbox, messages) = mpsc::channel();
+        let from_system = inbox.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // What the system could not tell is found with the next change.
-            let Ok(event) = event else { return };
-            let tell = |path: &Path| {
-                let path = path.strip_prefix(&root_of).unwrap_or(path).to_owned();
-                let change = Change::of(&path);
-                if change > Change::Nothing {
-                    hear(Changed { path, change, seen });
-                }
-            };
-            if !matters(event.kind) {
-                return;
-            }
-            for path in &event.paths {
-                let folder = matches!(event.kind, EventKind::Create(CreateKind::Folder)) || path.is_dir();
-                if !folder {
-                    tell(path);
-                } else if is_source_folder(path) {
-                    // Files may have come into it before it was watched.
-                    let mut guard = owner.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(watcher) = guard.as_mut() {
-                        for file in add(watcher, path) {
-                            tell(&file);
-                        }
-                    }
-                }
+            if let Ok(event) = event
+                && matters(event.kind)
+            {
+                // After the end there is nobody to tell.
+                let _ = from_system.send(Message::Event(event, Instant::now()));
             }
         })
         .map_err(|error| cannot(root, &error))?;
-        let mut watcher = watcher;
         watcher.watch(root, RecursiveMode::NonRecursive).map_err(|error| cannot(root, &error))?;
         add(&mut watcher, root);
-        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
-        Ok(Self { watcher: shared })
+        let root = root.to_owned();
+        std::thread::Builder::new()
+            .name("watch".into())
+            .spawn(move || {
+                while let Ok(Message::Event(event, seen)) = messages.recv() {
+                    handle(&mut watcher, &root, &event, seen, &hear);
+                }
+            })
+            .doing(|| "start the watcher's thread")?;
+        Ok(Self { inbox })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        drop(self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // An error means that the thread has ended already.
+        let _ = self.inbox.send(Message::End);
+    }
+}
+
+fn handle(
+    watcher: &mut RecommendedWatcher,
+    root: &Path,
+    event: &notify::Event,
+    seen: Instant,
+    hear: &impl Fn(Changed),
+) {
+    let tell = |path: &Path| {
+        let path = path.strip_prefix(root).unwrap_or(path).to_owned();
+        let change = Change::of(&path);
+        if change > Change::Nothing {
+            hear(Changed { path, change, seen });
+        }
+    };
+    for path in &event.paths {
+        if !path.is_dir() {
+            tell(path);
+        } else if is_source_folder(path) && path != root {
+            // Files may have come into it before it was watched.
+            for file in add(watcher, path) {
+                tell(&file);
+            }
+        }
     }
 }
 
@@ -116,7 +138,6 @@ fn cannot(root: &Path, error: &notify::Error) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
     use std::time::Duration;
 
     use super::*;

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::Gateway;
 
 /// A client that takes longer than this for a request's head is let go.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+const HEAD_WITHIN: Duration = Duration::from_mins(1);
 /// Answers under way when the word to stop comes may take this long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -25,13 +25,10 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: impl Futu
     tokio::pin!(stop);
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    // Out of file descriptors, most likely: some will be free in a moment.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
+            accepted = listener.accept() => if let Ok(accepted) = accepted { accepted } else {
+                // Out of file descriptors, most likely: some will be free in a moment.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
             },
             () = &mut stop => break,
         };

@@ -14,6 +14,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{StatusCode, Version};
 
 use super::routes::NoLease;
+use super::rules::Found;
 use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, plain, rules, upgrade};
 use crate::problem::Problem;
 
@@ -72,9 +73,10 @@ impl Gateway {
             }
         };
         let upstream = lease.upstream.clone();
-        let answered = match rules::file_for(&upstream.rules, request.uri().path()) {
-            Some(file) => Ok(rules::send(request, file).await),
-            None => relay(request, lease, peer).await,
+        let answered = match rules::find(&upstream.rules, request.uri().path()) {
+            Found::File(file) => Ok(rules::send(request, file).await),
+            Found::NoFile => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
+            Found::Process => relay(request, lease, peer).await,
         };
         answered.map(|mut response| {
             for (name, value) in &upstream.headers {

@@ -33,17 +33,26 @@ impl Rule {
     }
 }
 
-/// The file that answers `path`, if a rule says so; `Some(None)` when a rule does and there is none.
-pub(super) fn file_for(rules: &[Rule], path: &str) -> Option<Option<PathBuf>> {
+/// What the rules say of a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Process,
+    File(PathBuf),
+    /// A rule names a file, and there is none that may be sent.
+    NoFile,
+}
+
+/// By whom `path` is answered.
+pub(super) fn find(rules: &[Rule], path: &str) -> Found {
     let path = decode(path);
     for rule in rules {
         let Some(groups) = path.as_deref().and_then(|path| rule.url.captures(path)) else { continue };
         return match &rule.by {
-            By::Process => None,
-            By::File { root, template } => Some(resolve(root, &fill(template, &groups))),
+            By::Process => Found::Process,
+            By::File { root, template } => resolve(root, &fill(template, &groups)).map_or(Found::NoFile, Found::File),
         };
     }
-    None
+    Found::Process
 }
 
 /// `\1` to `\9` in a template stand for the groups.
@@ -94,8 +103,7 @@ fn decode(path: &str) -> Option<String> {
 }
 
 /// Sends a file, with ranges and validators.
-pub(super) async fn send(request: Request, file: Option<PathBuf>) -> Response {
-    let Some(file) = file else { return plain(StatusCode::NOT_FOUND, "Not Found") };
+pub(super) async fn send(request: Request, file: PathBuf) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     }
@@ -128,19 +136,18 @@ mod tests {
             Rule::new("/.*", By::Process).unwrap(),
             rule("/never", "app.py"),
         ];
-        let found = |path: &str| {
-            file_for(&rules, path).map(|file| file.map(|f| f.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()))
-        };
-        assert_eq!(found("/static/x.css"), Some(Some("static/x.css".into())));
-        assert_eq!(found("/static/a%20b/y.js"), Some(Some("static/a b/y.js".into())));
-        assert_eq!(found("/favicon.ico"), Some(Some("static/x.css".into())));
+        let found = |path: &str| find(&rules, path);
+        let file = |path: &str| Found::File(root.join(path));
+        assert_eq!(found("/static/x.css"), file("static/x.css"));
+        assert_eq!(found("/static/a%20b/y.js"), file("static/a b/y.js"));
+        assert_eq!(found("/favicon.ico"), file("static/x.css"));
         for refused in
             ["../app.py", "%2e%2e/app.py", "..%2fsecret/key", "/etc/passwd", "out", ".env", "", "x.css%00", "nothing"]
         {
-            assert_eq!(found(&format!("/static/{refused}")), Some(None), "{refused}");
+            assert_eq!(found(&format!("/static/{refused}")), Found::NoFile, "{refused}");
         }
         for process in ["/", "/never", "/staticx"] {
-            assert_eq!(found(process), None, "{process}");
+            assert_eq!(found(process), Found::Process, "{process}");
         }
     }
 }

@@ -54,6 +54,11 @@ impl Upstream {
         *self.leases.borrow()
     }
 
+    /// Closes the free connections, so that the server need not wait for them when it ends.
+    pub fn close(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(super) async fn connection(&self) -> std::io::Result<Connection> {
         while let Some(mut sender) = self.take_free() {
             if sender.ready().await.is_ok() {

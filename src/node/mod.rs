@@ -57,7 +57,7 @@ pub enum Wanted {
     Serving {
         took: Duration,
     },
-    Failed(Problem),
+    Failed(Box<Problem>),
     /// A later one was wanted before this one was ready.
     Superseded,
 }

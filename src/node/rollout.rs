@@ -25,6 +25,8 @@ pub struct Rollout {
     pub ready_within: Duration,
     /// How long the last one's requests may go on.
     pub drain_within: Duration,
+    /// How long processes may take over an orderly end, after that.
+    pub end_within: Duration,
 }
 
 impl Rollout {
@@ -32,14 +34,16 @@ impl Rollout {
     pub const LIVE: Self = Self {
         meanwhile: Meanwhile::Hold,
         on_failure: OnFailure::ShowProblem,
-        ready_within: Duration::from_secs(60),
+        ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(5),
+        end_within: Duration::from_millis(600),
     };
     /// A remote: never down.
     pub const RELEASE: Self = Self {
         meanwhile: Meanwhile::KeepServing,
         on_failure: OnFailure::KeepLast,
-        ready_within: Duration::from_secs(60),
+        ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(30),
+        end_within: Duration::from_secs(10),
     };
 }

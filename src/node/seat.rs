@@ -18,8 +18,6 @@ use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
 use crate::supervisor::End;
 
-/// How long processes may take over an orderly end, after their last request.
-const GRACE: Duration = Duration::from_secs(3);
 /// One that lived longer than this and dies is started at once.
 const OLD: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -157,7 +155,7 @@ impl Task {
                         self.settle(wish, result);
                     }
                 }
-                end = died(&self.current), if wish.is_none() => {
+                end = died(self.current.as_ref()), if wish.is_none() => {
                     wish = self.died(end);
                 }
             }
@@ -193,7 +191,7 @@ impl Task {
             }
             Err(problem) => {
                 self.failed(wish.number, problem.clone());
-                wish.answer(Wanted::Failed(problem));
+                wish.answer(Wanted::Failed(Box::new(problem)));
             }
         }
     }
@@ -246,13 +244,12 @@ impl Task {
 
     /// Lets what is under way finish, then ends it; nobody waits for that.
     fn retire(&self, last: Running, drain: Duration) {
-        let events = self.events.clone();
-        let app = self.app.clone();
+        let (events, app, grace) = (self.events.clone(), self.app.clone(), self.settings.rollout.end_within);
         self.behind.spawn(async move {
             // What has not finished by then is cut with the process.
             let _ = tokio::time::timeout(drain, last.upstream.idle()).await;
             let number = last.number;
-            stop(last).await;
+            stop(last, grace).await;
             let _ = events.send(Event::Stopped { app, generation: number });
         });
     }
@@ -283,9 +280,10 @@ impl Wish {
     }
 }
 
-async fn stop(mut running: Running) {
+async fn stop(mut running: Running, grace: Duration) {
+    running.upstream.close();
     if let Some(web) = running.web.take() {
-        web.stop(GRACE).await;
+        web.stop(grace).await;
     }
 }
 
@@ -297,7 +295,7 @@ async fn started(wish: &mut Option<Wish>) -> Result<Running> {
 }
 
 /// Waits for ever when there is no process that could end.
-async fn died(current: &Option<(Running, Instant)>) -> End {
+async fn died(current: Option<&(Running, Instant)>) -> End {
     match current {
         Some((Running { web: Some(web), .. }, _)) => web.ended().await,
         _ => std::future::pending().await,

@@ -94,13 +94,11 @@ impl Process {
     /// Asks it to end, and makes it end after `grace`.
     pub async fn stop(self, grace: Duration) -> End {
         self.signal(Signal::SIGTERM);
-        match tokio::time::timeout(grace, self.ended()).await {
-            Ok(end) => end,
-            Err(_) => {
-                self.kill();
-                self.ended().await
-            }
+        if let Ok(end) = tokio::time::timeout(grace, self.ended()).await {
+            return end;
         }
+        self.kill();
+        self.ended().await
     }
 
     fn signal(&self, signal: Signal) {
