@@ -16,7 +16,7 @@ use super::{Event, Generation, Meanwhile, OnFailure, Settings, Wanted};
 use crate::app::AppName;
 use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
-use crate::supervisor::End;
+use crate::supervisor::{End, Signal};
 
 /// One that lived longer than this and dies is started at once.
 const OLD: Duration = Duration::from_secs(10);
@@ -283,7 +283,8 @@ impl Wish {
 async fn stop(mut running: Running, grace: Duration) {
     running.upstream.close();
     if let Some(web) = running.web.take() {
-        web.stop(grace).await;
+        // Nothing is under way any more, so gunicorn's quick way to end (its TERM takes a second to be noticed).
+        web.stop(Signal::SIGQUIT, grace).await;
     }
 }
 

@@ -3,4 +3,5 @@
 mod output;
 mod process;
 
+pub use nix::sys::signal::Signal;
 pub use process::{End, Io, Process, Spec};

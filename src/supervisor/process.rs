@@ -91,9 +91,9 @@ impl Process {
         }
     }
 
-    /// Asks it to end, and makes it end after `grace`.
-    pub async fn stop(self, grace: Duration) -> End {
-        self.signal(Signal::SIGTERM);
+    /// Asks it to end with `word`, and makes it end after `grace`.
+    pub async fn stop(self, word: Signal, grace: Duration) -> End {
+        self.signal(word);
         if let Ok(end) = tokio::time::timeout(grace, self.ended()).await {
             return end;
         }
@@ -221,7 +221,7 @@ mod tests {
         for io in [Io::Pipe, Io::Pty] {
             let (process, heard) = shell("trap '' TERM; sleep 1000 & echo $!; wait; wait", io);
             let child = heard.recv().unwrap().parse().unwrap();
-            process.stop(Duration::from_millis(50)).await;
+            process.stop(Signal::SIGTERM, Duration::from_millis(50)).await;
             let gone = || kill(Pid::from_raw(child), None).is_err() || is_zombie(child);
             for _ in 0..100 {
                 if gone() {

@@ -159,7 +159,7 @@ impl Server {
         };
         match wanted.await {
             Wanted::Serving { .. } => Ok(()),
-            Wanted::Failed(problem) => Err(readable(problem, &assembled.root)),
+            Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
             Wanted::Superseded => Err(self.superseded(app, release.id)?),
         }
     }
@@ -276,7 +276,7 @@ impl Server {
         match wanted.await {
             Wanted::Serving { took } => Ok(took),
             Wanted::Superseded => Ok(Duration::ZERO),
-            Wanted::Failed(problem) => Err(readable(problem, &assembled.root)),
+            Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
         }
     }
 
