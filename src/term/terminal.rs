@@ -174,6 +174,7 @@ impl Terminal {
     }
 
     /// A reader that has gone (`| head`) is a quiet end of the whole program.
+    #[expect(clippy::unused_self, reason = "only a terminal writes to stdout")]
     fn write_out(&self, text: &str) {
         let mut stdout = io::stdout().lock();
         let written = stdout
