@@ -51,6 +51,7 @@ impl Text for Created {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    let interrupt = Interrupt::watch()?;
     let name = name(&args, context)?;
     let template = match args.template {
         Some(template) => template,
@@ -62,7 +63,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let dir = plain(&context.cwd.join(args.dir.as_deref().unwrap_or(Path::new(name.as_str()))));
 
-    let interrupt = Interrupt::watch()?;
+    interrupt.hold()?;
     let mut folder = NewFolder::claim(&dir).map_err(|problem| in_the_way(problem, &dir, &name, template))?;
     let made = make(&mut folder, &Scaffold { name: name.clone(), template }, &args, context, &interrupt);
     // A step that was cut short has a problem of its own, which is not the news.

@@ -10,19 +10,23 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::problem::{Doing as _, Problem, Result};
+use crate::term::show_cursor;
 
 /// How long children may take to end when asked, before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// From [`Interrupt::watch`] on, SIGINT, SIGTERM and SIGHUP no longer end the process by themselves.
+/// Watches for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Interrupt {
     came: Arc<AtomicBool>,
+    /// There is something to put back.
+    holds: Arc<AtomicBool>,
 }
 
 impl Interrupt {
+    /// Until [`Interrupt::hold`] a signal ends the process as ever, but not in the middle of a question with the cursor hidden.
     pub fn watch() -> Result<Self> {
-        let came = Arc::new(AtomicBool::new(false));
+        let (came, holds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.doing(|| "watch for Ctrl-C")?;
         let guard = runtime.enter();
@@ -31,20 +35,30 @@ impl Interrupt {
         let mut terminate = wait(SignalKind::terminate())?;
         let mut hangup = wait(SignalKind::hangup())?;
         drop(guard);
-        let noted = came.clone();
+        let (noted, held) = (came.clone(), holds.clone());
         std::thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} _ = hangup.recv() => {} }
             });
-            noted.store(true, Ordering::Relaxed);
+            noted.store(true, Ordering::SeqCst);
+            if !held.load(Ordering::SeqCst) {
+                show_cursor();
+                std::process::exit(130);
+            }
             end_children();
         });
-        Ok(Self { came })
+        Ok(Self { came, holds })
+    }
+
+    /// From here on a signal is only noted, and [`Interrupt::check`] tells of it.
+    pub fn hold(&self) -> Result<()> {
+        self.holds.store(true, Ordering::SeqCst);
+        self.check()
     }
 
     /// A problem with exit code 130 once a signal came.
     pub fn check(&self) -> Result<()> {
-        if !self.came.load(Ordering::Relaxed) {
+        if !self.came.load(Ordering::SeqCst) {
             return Ok(());
         }
         Err(Problem::new("interrupted", "stopped; everything is as it was before").exit(130))

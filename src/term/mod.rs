@@ -11,6 +11,6 @@ mod terminal;
 pub use diagnostics::draw;
 pub use event::{Event, Line, Progress, Shown, Tone, Unit};
 pub use paint::Paint;
-pub use prompt::{ask, ask_secret, choose, confirm};
+pub use prompt::{ask, ask_secret, choose, confirm, show_cursor};
 pub use report::{Done, Report, Text};
 pub use terminal::{ColorWhen, Format, Terminal, Verbosity};

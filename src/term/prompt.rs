@@ -11,7 +11,17 @@ fn theme(terminal: &Terminal) -> Box<dyn Theme> {
 }
 
 fn interrupted(error: dialoguer::Error) -> Problem {
+    show_cursor();
     Problem::new("interrupted", "stopped while asking").because(error).exit(130)
+}
+
+/// dialoguer hides the cursor, and does not show it again when a question ends without an answer.
+pub fn show_cursor() {
+    let stderr = console::Term::stderr();
+    if stderr.is_term() {
+        // There is nobody to see it when that fails.
+        let _ = stderr.show_cursor();
+    }
 }
 
 /// Asks for a text that `check` accepts; its `Err` is shown and the question asked again.

@@ -151,14 +151,47 @@ fn a_name_that_cannot_be_gets_one_that_can() {
     assert!(place.files().is_empty());
 }
 
+/// Asks the app for `/` as a server would, and prints the answer's body.
+const ASK: &str = r#"
+import asyncio, app
+if hasattr(app, "FastAPI"):
+    async def ask():
+        sent = []
+        async def receive(): return {"type": "http.request", "body": b""}
+        async def send(message): sent.append(message)
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "path": "/",
+                 "raw_path": b"/", "query_string": b"", "headers": [], "scheme": "http", "server": ("x", 80)}
+        await app.app(scope, receive, send)
+        return b"".join(message.get("body", b"") for message in sent)
+    body = asyncio.run(ask())
+else:
+    from wsgiref.util import setup_testing_defaults
+    environ = {}
+    setup_testing_defaults(environ)
+    body = b"".join(app.app(environ, lambda status, headers, error=None: print(status)))
+print(body.decode().strip())
+"#;
+
 #[test]
-fn its_packages_are_installed() {
+fn every_template_answers() {
     let place = Place::new();
-    let ran = place.dae(["create", "shop", "-t", "flask", "--json"]).ok();
-    assert_eq!(ran.json()["template"], "flask");
-    let said = place.command(place.path("shop/venv/bin/python"), ["-c", "import app; print(app.app)"]).dir("shop").ok();
-    assert_eq!(said.stdout, "<Flask 'app'>\n");
-    let status = place.command("git", ["status", "--short", "--ignored"]).dir("shop").ok();
+    let mut said = String::new();
+    for template in ["blank", "web.py", "flask", "django", "fastapi"] {
+        let name = template.replace('.', "");
+        let ran = place.dae(["create", &name, "-t", template, "--json"]).ok();
+        assert_eq!(ran.json()["template"], template);
+        let python = place.path(&name).join("venv/bin/python");
+        let answer = place.command(python, ["-Wall", "-c", ASK]).dir(&name).ok();
+        said += &format!("{template}: {}\n", answer.stdout.trim_end().replace('\n', ", "));
+    }
+    insta::assert_snapshot!(said, @r#"
+    blank: 200 OK, Hello, DAE
+    web.py: 200 OK, Hello, DAE
+    flask: 200 OK, Hello, DAE
+    django: 200 OK, Hello, DAE
+    fastapi: {"message":"Hello, DAE"}
+    "#);
+    let status = place.command("git", ["status", "--short", "--ignored"]).dir("flask").ok();
     insta::assert_snapshot!(status, @"
     exit: 0
     --- stdout
@@ -212,4 +245,28 @@ fn without_a_network_it_says_what_still_goes() {
     assert_eq!(ran.code, 0, "{}", ran.raw());
     assert!(ran.stderr.contains("`dae serve` will fetch what it needs"), "{}", ran.raw());
     assert!(place.path("plain/venv/bin/python").exists());
+}
+
+#[test]
+fn at_a_terminal_what_is_missing_is_asked() {
+    let place = Place::new();
+    let mut terminal = place.dae(["create", "--no-venv"]).seated();
+    terminal.until("What is the app called?");
+    terminal.keys("My-Blog\r");
+    terminal.until("does not begin with a lowercase letter");
+    terminal.keys("\u{15}my_blog\r");
+    terminal.until("What does its code begin with?");
+    terminal.until("fastapi");
+    terminal.keys("\u{1b}[B\u{1b}[B\r");
+    terminal.until("Created");
+    assert_eq!(terminal.wait(), 0);
+    assert_eq!(place.read("my_blog/pip-req.txt"), "flask\n");
+
+    let mut terminal = place.dae(["create", "other"]).seated();
+    terminal.until("What does its code begin with?");
+    terminal.keys("\u{3}");
+    // The cursor is shown again.
+    terminal.until("\u{1b}[?25h");
+    assert_eq!(terminal.wait(), 130);
+    assert!(!place.path("other").exists());
 }

@@ -250,6 +250,105 @@ impl Dae {
     }
 }
 
+/// A process at a terminal of its own, where it can be typed to.
+pub struct Seated {
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    /// Closed, the process is hung up on.
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+    keys: Box<dyn std::io::Write + Send>,
+    said: Receiver<Vec<u8>>,
+    seen: String,
+    /// How much of `seen` an `until` has gone past.
+    read: usize,
+}
+
+impl Dae {
+    /// Runs it at a terminal of 100 columns.
+    pub fn seated(self) -> Seated {
+        let size = portable_pty::PtySize { rows: 40, cols: 100, ..Default::default() };
+        let pair = portable_pty::native_pty_system().openpty(size).unwrap();
+        let mut command = portable_pty::CommandBuilder::new(self.command.get_program());
+        command.args(self.command.get_args());
+        command.cwd(self.command.get_current_dir().unwrap());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            }
+        }
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        let (mut screen, keys) = (pair.master.try_clone_reader().unwrap(), pair.master.take_writer().unwrap());
+        let (send, said) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = screen.read(&mut bytes) {
+                let _ = send.send(bytes[..read].to_vec());
+            }
+        });
+        Seated { child, _master: pair.master, keys, said, seen: String::new(), read: 0 }
+    }
+}
+
+impl Seated {
+    pub fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until `text` appears after what was waited for last.
+    pub fn until(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.seen[self.read..].find(text) {
+                self.read += at + text.len();
+                return;
+            }
+            match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(why) => panic!("`{text}` never came ({why}); the terminal shows:\n{}", self.seen),
+            }
+        }
+    }
+
+    /// All that was written to the terminal so far, escape sequences included.
+    pub fn seen(&self) -> &str {
+        &self.seen
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// Waits for it to end by itself; the exit code.
+    pub fn wait(mut self) -> u32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(Instant::now() < deadline, "it does not end; the terminal shows:\n{}", self.seen);
+            if let Ok(bytes) = self.said.recv_timeout(Duration::from_millis(20)) {
+                self.seen.push_str(&String::from_utf8_lossy(&bytes));
+            }
+        }
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        if !self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            // The terminal goes away, as when its window is closed; what does not mind is killed.
+            let _ = kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGHUP);
+            let deadline = Instant::now() + GRACE;
+            while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = self.child.kill();
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Out,
