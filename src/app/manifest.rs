@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AppName;
 use super::yaml::{Key, Node, Source, Value};
-use crate::problem::{Problem, Result};
+use crate::problem::{Place, Problem, Result};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -98,8 +98,10 @@ impl Manifest {
     /// Reads the bytes of an app.yaml shown as `file`; warnings come beside the manifest, all faults as one problem.
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Self, Vec<Problem>)> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             Problem::new("app-yaml.encoding", format!("`{}` is not UTF-8", file.display()))
-                .because(format!("byte {} cannot be read", error.valid_up_to()))
+                .at(Place::in_text(file, &before, before.len(), 0))
+                .because(format!("the byte {:#04x} after that cannot be read", bytes[error.valid_up_to()]))
                 .hint("save it as UTF-8")
         })?;
         let source = Source { file, text };
@@ -146,9 +148,10 @@ impl Reader<'_> {
         let asgi = handlers.iter().any(|handler| matches!(handler.serves, Serves::AsgiApp(_)));
         let (runtime, worker, nworkers) = (self.runtime(&keys), self.worker(&keys), self.nworkers(&keys));
         let protected_files = self.texts(&keys, "protected_files");
+        let version = keys.get("version").map_or_else(|| "1".into(), |(_, node)| self.version(node));
         Some(Manifest {
             application: application?,
-            version: keys.get("version").map_or_else(|| "1".into(), |(_, node)| scalar(node)),
+            version,
             runtime,
             handlers,
             worker: worker.unwrap_or(if asgi { Worker::Asgi } else { Worker::Async }),
@@ -181,9 +184,21 @@ impl Reader<'_> {
         }
     }
 
+    fn version(&mut self, node: &Node) -> String {
+        if matches!(node.value, Value::Null | Value::List(_) | Value::Map(_)) {
+            let message = format!("`version` wants a number or a word, and there is {}", node.kind());
+            self.wrong(node, "app-yaml.type", message, "write `version: 1`");
+        }
+        scalar(node)
+    }
+
     fn runtime(&mut self, keys: &Keys) -> String {
         let Some((_, node)) = keys.get("runtime") else { return "python".into() };
-        let runtime = self.text(node, "runtime").unwrap_or_else(|| "python".into());
+        let Value::Text(runtime) = &node.value else {
+            let message = format!("`runtime` wants a text, and there is {}", node.kind());
+            self.wrong(node, "app-yaml.type", message, "write `python` or `python3.12`");
+            return "python".into();
+        };
         let version = runtime.strip_prefix("python");
         if !version.is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || c == '.')) {
             self.wrong(
@@ -193,7 +208,7 @@ impl Reader<'_> {
                 "write `python` or `python3.12`",
             );
         }
-        runtime
+        runtime.clone()
     }
 
     fn worker(&mut self, keys: &Keys) -> Option<Worker> {
@@ -215,7 +230,8 @@ impl Reader<'_> {
             None => 1,
             Some((_, Node { value: Value::Int(n @ 1..=1024), .. })) => u16::try_from(*n).unwrap_or(1),
             Some((_, node)) => {
-                let message = format!("`nworkers` is {}, not a number of workers", node.kind());
+                let there = if let Value::Int(n) = node.value { format!("`{n}`") } else { node.kind().to_owned() };
+                let message = format!("`nworkers` wants a number of workers, and there is {there}");
                 self.wrong(node, "app-yaml.nworkers", message, "write a whole number from 1 to 1024");
                 1
             }
@@ -436,7 +452,7 @@ mod tests {
 
         hint: write `async` (the default), `sync` or `asgi`
 
-        error: `nworkers` is a text, not a number of workers
+        error: `nworkers` wants a number of workers, and there is a text
          --> app.yaml:3:11
           |
         3 | nworkers: many

@@ -55,6 +55,11 @@ impl Source<'_> {
         let mut problem = Problem::new("yaml", format!("`{name}` is not readable as YAML"));
         let said = error.without_snippet().to_string();
         let said = said.split(" at line ").next().unwrap_or_default();
+        if said.contains("multiple YAML documents") {
+            let problem = problem.because("a second document begins after `---`");
+            let problem = problem.hint("take the `---` out, or what follows it");
+            return error.location().map_or(problem.clone(), |at| problem.at(self.place(at, 1)));
+        }
         problem = problem.because(said.lines().next().unwrap_or_default());
         let Some(at) = error.location() else { return problem };
         let place = self.place(at, 1);

@@ -59,7 +59,8 @@ fn draw_place(out: &mut String, place: &Place, paint: Paint) {
         return;
     }
     // A tab is as wide as the terminal likes; shown as one blank, the mark stands under what it means.
-    let text = place.text.replace('\t', " ");
+    // Nothing in a file may steer the terminal.
+    let text = place.text.replace('\t', " ").replace(char::is_control, "\u{fffd}");
     let lead: String = text.chars().take(place.column.saturating_sub(1)).collect();
     let meant: String = text.chars().skip(place.column.saturating_sub(1)).take(place.length.max(1)).collect();
     let mark = "^".repeat(console::measure_text_width(&meant).max(1));

@@ -180,6 +180,9 @@ fn every_template_answers() {
         let name = template.replace('.', "");
         let ran = place.dae(["create", &name, "-t", template, "--json"]).ok();
         assert_eq!(ran.json()["template"], template);
+        for line in place.read(format!("{name}/pip-req.txt")).lines() {
+            assert!(line.contains("=="), "{template}: {line}");
+        }
         let python = place.path(&name).join("venv/bin/python");
         let answer = place.command(python, ["-Wall", "-c", ASK]).dir(&name).ok();
         said += &format!("{template}: {}\n", answer.stdout.trim_end().replace('\n', ", "));
