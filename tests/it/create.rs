@@ -1,5 +1,6 @@
 //! `dae create`.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
@@ -185,7 +186,8 @@ fn every_template_answers() {
         }
         let python = place.path(&name).join("venv/bin/python");
         let answer = place.command(python, ["-Wall", "-c", ASK]).dir(&name).ok();
-        said += &format!("{template}: {}\n", answer.stdout.trim_end().replace('\n', ", "));
+        let answer = answer.stdout.trim_end().replace('\n', ", ");
+        let _ = writeln!(said, "{template}: {answer}");
     }
     insta::assert_snapshot!(said, @r#"
     blank: 200 OK, Hello, DAE
