@@ -109,14 +109,16 @@ complete -c dae -n "__fish_dae_using_subcommand check" -l json -d 'Answer in JSO
 complete -c dae -n "__fish_dae_using_subcommand check" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand check" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand check" -s h -l help -d 'Print help'
-complete -c dae -n "__fish_dae_using_subcommand serve" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand serve" -s p -l port -d 'The port to answer on' -r
+complete -c dae -n "__fish_dae_using_subcommand serve" -l host -d 'The address to answer on; only this machine reaches the default one' -r
 complete -c dae -n "__fish_dae_using_subcommand serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand serve" -l open -d 'Open the app in a browser'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand serve" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand serve" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand package" -s o -l output -d 'Where the layout goes [default: .dae/image in the app]' -r -F
 complete -c dae -n "__fish_dae_using_subcommand package" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand package" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''

@@ -1,10 +1,12 @@
 //! From an image to folders that Python runs from. Every layer is unpacked once; what is made of layers are hard links:
 //!
-//!     layers/DIGEST/            one layer, read-only
-//!     sites/KEY/                third-party packages, shared by all releases with the same ones
-//!     runtimes/KEY/             the runtime set, likewise
-//!     apps/APP/releases/rN/app  the app's own files
-//!     apps/APP/permdir          the app's permanent files, linked into every release
+//! ```text
+//! layers/DIGEST/            one layer, read-only
+//! sites/KEY/                third-party packages, shared by all releases with the same ones
+//! runtimes/KEY/             the runtime set, likewise
+//! apps/APP/releases/rN/app  the app's own files
+//! apps/APP/permdir          the app's permanent files, linked into every release
+//! ```
 //!
 //! A folder that has its name is whole: it was made aside and renamed, so after a crash it is made again or used as it is.
 
