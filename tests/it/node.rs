@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::{Answer, Http, Place, Running};
 
+mod releases;
+
 /// A node in `DIR/node` of a place, and a token for everything.
 struct Node {
     place: Place,
@@ -65,12 +67,24 @@ impl Node {
         self.ask("PUT", &format!("/v2/{app}/manifests/{reference}"), &[("Content-Type", MANIFEST)], manifest)
     }
 
-    /// Kills it without a word, as a power cut does, and starts it again.
-    fn kill_and_serve(&mut self) {
+    /// Kills it without a word, as a power cut does: with all it runs.
+    fn kill(&mut self) {
         self.running.signal(Signal::SIGKILL);
         while !self.running.ended() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        // Its own apps, known by the folder they work in.
+        let apps = self.place.path("node/apps");
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+            let ours = std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&apps));
+            if let (Some(pid), true) = (pid, ours) {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+
+    fn serve(&mut self) {
         (self.running, self.port) = serve(&self.place, "node");
     }
 }
@@ -452,7 +466,8 @@ fn what_was_acknowledged_survives_a_kill() {
     let begun = node.ask("POST", "/v2/a/blobs/uploads/", &[], b"");
     let at = begun.header("location").unwrap().to_owned();
     assert_eq!(node.ask("PATCH", &at, &[], b"first ").status, 202);
-    node.kill_and_serve();
+    node.kill();
+    node.serve();
     assert_eq!(node.get("/v2/a/manifests/v1").body, bytes);
     assert_eq!(node.get(&at).header("range"), Some("0-5"));
     let finish = format!("{at}?digest={}", digest(b"first second"));
