@@ -36,7 +36,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
         log_dir: home.log_dir(),
         rollout: Rollout::RELEASE,
         environment: "production",
-        inherited: std::env::vars().collect(),
+        inherited: inherited(),
         hosts: Hosts::Own,
     };
     let listen = listen.unwrap_or(home.config.listen);
@@ -51,13 +51,6 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     // Before anybody is told that it is ready: whoever hears that may stop it at once.
     let mut interrupt = signal(SignalKind::interrupt()).doing(|| "hear signals")?;
     let mut terminate = signal(SignalKind::terminate()).doing(|| "hear signals")?;
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-
     let (events, heard) = mpsc::unbounded_channel();
     let node = Node::new(settings, Arc::new(Routes::default()), events);
     let teller = terminal.clone();
@@ -75,13 +68,29 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
         let server = server.clone();
         async move { server.bring_back().await }
     });
+    let closing = server.clone();
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // While connections are open: those who follow a release hear that it has failed. If the store cannot be written,
+        // the next start says so.
+        let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+    };
     gateway::serve(listener, gateway, stop).await;
     back.abort();
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
-    server.close()?;
     node.stop(DRAIN).await;
     hearing.abort();
     Ok(())
+}
+
+/// An app gets the node's own environment, but nothing of the Python the node's owner happened to use.
+fn inherited() -> Vec<(String, String)> {
+    let vars =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    vars.filter(|(name, _)| !name.starts_with("PYTHON") && !name.starts_with("DAE_") && name != "VIRTUAL_ENV").collect()
 }
 
 async fn bind(listen: Listen) -> Result<TcpListener> {

@@ -159,7 +159,11 @@ impl Server {
         };
         match wanted.await {
             Wanted::Serving { .. } => Ok(()),
+<<<<<<< HEAD
             Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
+=======
+            Wanted::Failed(problem) => Err(readable(problem, &assembled)),
+>>>>>>> 3989fca (node: stopped, it tells those who follow a release; paths in problems are the author's)
             Wanted::Superseded => Err(self.superseded(app, release.id)?),
         }
     }
@@ -276,7 +280,11 @@ impl Server {
         match wanted.await {
             Wanted::Serving { took } => Ok(took),
             Wanted::Superseded => Ok(Duration::ZERO),
+<<<<<<< HEAD
             Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
+=======
+            Wanted::Failed(problem) => Err(readable(problem, &assembled)),
+>>>>>>> 3989fca (node: stopped, it tells those who follow a release; paths in problems are the author's)
         }
     }
 
@@ -323,9 +331,13 @@ fn none_fits(minor: &str, installed: &[Interpreter]) -> Problem {
 }
 
 /// Paths as the app's author knows them, not as the node does.
-fn readable(mut problem: Problem, root: &Path) -> Problem {
-    let prefix = format!("{}/", root.display());
-    let shorten = |text: &mut String| *text = text.replace(&prefix, "");
+fn readable(mut problem: Problem, assembled: &Assembled) -> Problem {
+    let below = |folder: &Path| format!("{}/", folder.display());
+    let Assembled { root, site, runtime, .. } = assembled;
+    let (own, site, runtime) = (below(root), below(site), below(runtime));
+    let shorten = |text: &mut String| {
+        *text = text.replace(&own, "").replace(&site, "site-packages/").replace(&runtime, "dae's runtime/");
+    };
     shorten(&mut problem.message);
     shorten(&mut problem.detail);
     problem.causes.iter_mut().for_each(shorten);
