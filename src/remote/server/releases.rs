@@ -159,11 +159,7 @@ impl Server {
         };
         match wanted.await {
             Wanted::Serving { .. } => Ok(()),
-<<<<<<< HEAD
-            Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
-=======
-            Wanted::Failed(problem) => Err(readable(problem, &assembled)),
->>>>>>> 3989fca (node: stopped, it tells those who follow a release; paths in problems are the author's)
+            Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
             Wanted::Superseded => Err(self.superseded(app, release.id)?),
         }
     }
@@ -280,11 +276,7 @@ impl Server {
         match wanted.await {
             Wanted::Serving { took } => Ok(took),
             Wanted::Superseded => Ok(Duration::ZERO),
-<<<<<<< HEAD
-            Wanted::Failed(problem) => Err(readable(*problem, &assembled.root)),
-=======
-            Wanted::Failed(problem) => Err(readable(problem, &assembled)),
->>>>>>> 3989fca (node: stopped, it tells those who follow a release; paths in problems are the author's)
+            Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
         }
     }
 
