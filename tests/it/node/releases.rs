@@ -50,7 +50,7 @@ impl Node {
         accepted["release"].as_str().unwrap().to_owned()
     }
 
-    /// A release's story after event `after`, heard to its end.
+    /// A release's story after event `after`, told to its end.
     fn story(&self, app: &str, release: &str, after: usize) -> Vec<Value> {
         let after = after.to_string();
         let answer = self.ask(
@@ -160,19 +160,19 @@ fn a_later_release_takes_the_place_of_one_that_starts() {
         node.token
     );
     events.write_all(head.as_bytes()).unwrap();
-    let mut heard = String::new();
+    let mut told = String::new();
     let mut buffer = [0; 4096];
-    while !heard.contains("starting one") {
+    while !told.contains("starting one") {
         let count = events.read(&mut buffer).unwrap();
-        assert!(count > 0, "{heard}");
-        heard += &String::from_utf8_lossy(&buffer[..count]);
+        assert!(count > 0, "{told}");
+        told += &String::from_utf8_lossy(&buffer[..count]);
     }
     let second = node.release("daetest", &image);
     let story = node.story("daetest", &first, 0);
     assert_eq!(story.last().unwrap()["problem"]["code"], "release.superseded");
     // Those who followed it live hear the same end.
-    events.read_to_string(&mut heard).unwrap();
-    assert!(heard.contains("release.superseded"), "{heard}");
+    events.read_to_string(&mut told).unwrap();
+    assert!(told.contains("release.superseded"), "{told}");
     node.let_go();
     assert_eq!(node.story("daetest", &second, 0).last().unwrap()["event"], "live");
     assert_eq!(node.states(), "r3 live, r2 superseded, r1 past");
