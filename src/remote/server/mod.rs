@@ -19,6 +19,7 @@ mod registry;
 mod releases;
 mod store;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,11 +140,12 @@ impl Server {
         let store = Store::open(&dir.join(STORE))?;
         store.fail_unfinished()?;
         assemble::tidy(&dir);
-        for (app, _) in store.live_apps()? {
-            node.hold(&app);
+        let live: HashSet<_> = store.live_apps()?.into_iter().map(|(app, _)| app).collect();
+        for app in &live {
+            node.hold(app);
         }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
-        let releases = Releases::new(tell);
+        let releases = Releases::new(live, tell);
         Ok(Arc::new(Self { domain: home.config.domain.clone(), dir, store, blobs, node, releases }))
     }
 

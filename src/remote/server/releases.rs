@@ -1,6 +1,6 @@
 //! From an accepted release to one that serves, or to the reason why not. Each is a task of the node's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,6 @@ use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
 use super::store::{Expected, SUPERSEDED};
 use crate::app::AppName;
-use crate::gateway::Route;
 use crate::node::{Event, Generation, Launch, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
@@ -40,6 +39,8 @@ pub enum Told {
 pub struct Releases {
     /// Changes whenever a release's story does.
     changed: watch::Sender<u64>,
+    /// Live releases that were stopped with the node and do not serve again yet.
+    coming_back: watch::Sender<HashSet<AppName>>,
     /// The release whose processes are starting: their output is its story.
     starting: Mutex<HashMap<AppName, ReleaseId>>,
     /// The machine's interpreters, as far as they were looked for: that takes longer than a rollback should.
@@ -51,9 +52,10 @@ pub struct Releases {
 const MOST_LINES: usize = 2_000;
 
 impl Releases {
-    pub fn new(tell: impl Fn(Told) + Send + Sync + 'static) -> Self {
+    pub fn new(coming_back: HashSet<AppName>, tell: impl Fn(Told) + Send + Sync + 'static) -> Self {
         Self {
             changed: watch::Sender::new(0),
+            coming_back: watch::Sender::new(coming_back),
             starting: Mutex::default(),
             pythons: Mutex::default(),
             tell: Box::new(tell),
@@ -150,6 +152,10 @@ impl Server {
         let text = generation.1;
         self.step(app, release.id, "python", text, began).await;
 
+        // What was live comes first: it goes on should this one fail.
+        let mut coming_back = self.releases.coming_back.subscribe();
+        // An error means that the node is gone, and this task with it.
+        let _ = coming_back.wait_for(|apps| !apps.contains(app)).await;
         // From here to `want` there is no await: two releases of one app pass one after the other.
         let wanted = {
             let mut starting = self.releases.starting();
@@ -250,9 +256,11 @@ impl Server {
             let how = self.bring_one_back(&app, id).await.map_err(Box::new);
             if let Err(problem) = &how {
                 // What waits is told, instead of waiting for what will not come.
-                let host = format!("{}.{}", app.host(), self.domain);
-                self.node.routes.set(&host, Route::Broken(Arc::new((**problem).clone())));
+                self.node.fail(&app, (**problem).clone());
             }
+            self.releases.coming_back.send_modify(|apps| {
+                apps.remove(&app);
+            });
             (self.releases.tell)(Told::Back { app, release: id, how });
         });
         futures_util::future::join_all(back).await;
@@ -265,18 +273,10 @@ impl Server {
         };
         let assembled = self.assemble(app, &release).await?;
         let (generation, _) = self.generation(app, id, &assembled).await?;
-        // A deploy may have come first.
-        let wanted = {
-            let starting = self.releases.starting();
-            if starting.contains_key(app) || self.store.live(app)?.is_none_or(|live| live.id != id) {
-                return Ok(Duration::ZERO);
-            }
-            self.node.want(generation)
-        };
-        match wanted.await {
+        match self.node.want(generation).await {
             Wanted::Serving { took } => Ok(took),
-            Wanted::Superseded => Ok(Duration::ZERO),
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
+            Wanted::Superseded => Err(Problem::new("node.stopping", "the node is stopping")),
         }
     }
 

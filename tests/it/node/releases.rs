@@ -147,6 +147,33 @@ fn whoever_dies_strands_nothing() {
 }
 
 #[test]
+fn a_deploy_that_fails_right_after_a_restart_costs_nothing() {
+    let mut node = Node::with_app();
+    node.deploy("one");
+    node.kill();
+    node.hold();
+    node.serve();
+    // The live one is still starting when this is accepted.
+    let bytes = manifest(&node.push_blob("daetest", b"{}"), &[]);
+    assert_eq!(node.put_manifest("daetest", "bad", &bytes).status, 201);
+    let bad = node.release("daetest", &digest(&bytes));
+    let good = node.release("daetest", &node.image(1));
+    node.let_go();
+    assert_eq!(node.story("daetest", &bad, 0).last().unwrap()["problem"]["code"], "release.image");
+    assert_eq!(node.story("daetest", &good, 0).last().unwrap()["event"], "live");
+    assert_eq!(node.states(), "r3 live, r2 failed, r1 past");
+    assert_eq!(node.says(), was("one", "r3"));
+    // Its code is gone: that is told, and nobody waits for it.
+    node.kill();
+    std::fs::remove_dir_all(node.place.path("node/blobs")).unwrap();
+    std::fs::remove_dir_all(node.place.path("node/apps/daetest/releases")).unwrap();
+    node.serve();
+    let back = node.running.event("back");
+    assert_eq!((&back["release"], &back["problem"]["code"]), (&"r3".into(), &"io.not-found".into()));
+    assert_eq!(get(node.port, "daetest.localhost", "/").status, 500);
+}
+
+#[test]
 fn a_later_release_takes_the_place_of_one_that_starts() {
     let node = Node::with_app();
     node.deploy("one");
