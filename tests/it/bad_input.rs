@@ -32,6 +32,7 @@ fn outside_of_an_app() {
         &["check"],
         &["install", "flask"],
         &["sync"],
+        &["serve"],
         &["package"],
         &["-C", "nowhere", "check"],
         &["check", "--json"],
@@ -56,6 +57,15 @@ fn outside_of_an_app() {
     hint: or go into an app's folder first, or name it: `dae -C FOLDER ...`
 
     $ dae sync
+    exit: 1
+    --- stderr
+    error: no app.yaml here or in any folder above
+      because: looked from `[DIR]` up to `/`
+
+    hint: type `dae create NAME`
+    hint: or go into an app's folder first, or name it: `dae -C FOLDER ...`
+
+    $ dae serve
     exit: 1
     --- stderr
     error: no app.yaml here or in any folder above

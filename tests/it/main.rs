@@ -7,6 +7,7 @@ mod bad_input;
 mod create;
 mod deploy;
 mod derived;
+mod example;
 mod install;
 mod layers;
 mod node;

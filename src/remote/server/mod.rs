@@ -1,7 +1,7 @@
 //! A node as a remote: registry, releases, control API, tokens.
 //!
 //! Theory of operation. Requests for the node's own name come through [`Front`](crate::gateway::Front) to an axum router; all
-//! others are the apps'. What is acknowledged is in the [`store`] or among the [`blobs`] before the answer goes out. A release
+//! others are the apps'. What is acknowledged is in the `store` or among the `blobs` before the answer goes out. A release
 //! is one task of the node's own: it tells its story into the store, and whoever wants to hear it reads it there, so a client
 //! that has gone strands nothing and one that comes back misses nothing.
 
