@@ -107,7 +107,8 @@ pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image>
 
     let store = Store { folder: cache.join("layers") };
     let built = in_parallel(&plans, |plan| store.build(plan))?;
-    sums.save()?;
+    // Only a convenience for the next run: a checkout that cannot be written to is packed all the same.
+    let _ = sums.save();
     store.tidy();
 
     let config = store.keep(&config(&app.manifest, &built)?)?;

@@ -48,10 +48,35 @@ pub async fn deploy(
     mut new: NewRelease,
     tell: Tell<'_>,
 ) -> Result<Deployed> {
+    let pushed = tokio::select! {
+        pushed = push(client, app, image, tell) => pushed?,
+        _ = tokio::signal::ctrl_c() => return Err(
+            Problem::new("deploy.cancelled", "stopped before anything was released")
+                .hint("what has arrived is not sent again")
+                .exit(exit::CANCELLED),
+        ),
+    };
+    let live = match pushed {
+        Pushed::Live(release) => return Ok(Deployed::Already(release)),
+        Pushed::InPlaceOf(live) => live,
+    };
+    new.image = image.digest().to_string();
+    let accepted = client.release(app, &new, live).await?;
+    follow(client, &accepted.events, accepted.release, tell).await.map(Deployed::Live)
+}
+
+enum Pushed {
+    /// The same image serves already.
+    Live(ReleaseId),
+    /// What was live when it began.
+    InPlaceOf(Option<ReleaseId>),
+}
+
+async fn push(client: &Client, app: &AppName, image: &Image, tell: Tell<'_>) -> Result<Pushed> {
     let start = Instant::now();
     let mut offer = client.offer(app, image).await?;
     if let Offer::Live(release) = offer {
-        return Ok(Deployed::Already(release));
+        return Ok(Pushed::Live(release));
     }
     let live = client.live(app).await?;
     let mut layers = 0;
@@ -62,19 +87,15 @@ pub async fn deploy(
         offer = client.offer(app, image).await?;
     }
     if let Offer::Misses(missing) = offer {
-        return Err(Problem::new(
-            "push.missing",
-            format!("remote `{}` still misses {} layers", client.name, missing.len()),
-        )
-        .because("it took them and does not have them")
-        .try_running("dae deploy")
-        .exit(exit::UPLOAD));
+        let what = format!("remote `{}` still misses {} layers", client.name, missing.len());
+        return Err(Problem::new("push.missing", what)
+            .because("it took them and does not have them")
+            .try_running("dae deploy")
+            .exit(exit::UPLOAD));
     }
     let bytes = client.sent().1 - before;
     tell(Step::Pushed { layers, of: image.layers.len(), bytes, took: start.elapsed() });
-    new.image = image.digest().to_string();
-    let accepted = client.release(app, &new, live).await?;
-    follow(client, &accepted.events, accepted.release, tell).await.map(Deployed::Live)
+    Ok(Pushed::InPlaceOf(live))
 }
 
 /// Switches back to `to`, or to the release before the live one.

@@ -197,4 +197,41 @@ mod tests {
             assert_eq!(found, wanted, "in pieces of {size}");
         }
     }
+
+    /// Answers each connection with the next of `answers`, and returns what was asked.
+    fn server(answers: Vec<String>) -> (u16, std::thread::JoinHandle<Vec<String>>) {
+        use std::io::{BufRead as _, Write as _};
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = std::thread::spawn(move || {
+            let answer = |body: String| {
+                let mut stream = listener.accept().unwrap().0;
+                let lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+                let head = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}")
+                    .unwrap();
+                head
+            };
+            answers.into_iter().map(answer).collect()
+        });
+        (port, asked)
+    }
+
+    #[test]
+    fn a_connection_that_ends_too_soon_is_taken_up_again() {
+        let step = "id: 7\ndata: {\"event\":\"step\",\"step\":\"a\",\"text\":\"b\",\"took_ms\":1}\n\n";
+        let unknown = "data: {\"event\":\"of a later version\"}\n\n";
+        let live = "id: 8\ndata: {\"event\":\"live\",\"release\":\"r2\",\"url\":\"u\",\"took_ms\":5}\n\n";
+        let (port, asked) = server(vec![format!("{step}{unknown}data: {{\"cut"), format!(": still here\n\n{live}")]);
+        let url = reqwest::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+        let client = Client::new("r", url, None).unwrap();
+        let mut heard = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut hear = |event: &DeployEvent| heard.push(event.clone());
+        let end = runtime.block_on(client.follow("/events", ReleaseId(2), &mut hear)).unwrap();
+        assert_eq!(end, Live { release: ReleaseId(2), url: "u".into(), took_ms: 5 });
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        let asked = asked.join().unwrap();
+        assert!(!asked[0].contains("last-event-id") && asked[1].contains("last-event-id: 7"), "{asked:?}");
+    }
 }
