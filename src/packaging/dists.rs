@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 
 use base64::Engine as _;
 
+use super::editable;
 use super::item::{Content, Found, Item, Sums};
 use super::release::{RUNTIME_DIR, SITE_DIR};
 use crate::problem::{Doing as _, Problem, Result};
@@ -44,9 +45,8 @@ pub fn site(site: &Path, sums: &mut Sums) -> Result<Site> {
     for folder in names.iter().filter(|name| name.ends_with(".dist-info")) {
         let (name, version) = folder.trim_end_matches(".dist-info").split_once('-').unwrap_or((folder, ""));
         owned.push(folder.clone());
-        match files(site, folder, name) {
+        match files(site, folder, name, &mut owned) {
             Ok(files) => {
-                owned.extend(files.iter().filter_map(|found| top(&found.path)));
                 if !INSTALLERS.contains(&name.to_lowercase().as_str()) {
                     dists.push((name, version, files));
                 }
@@ -58,7 +58,8 @@ pub fn site(site: &Path, sums: &mut Sums) -> Result<Site> {
         return Err(problem.exit(3));
     }
     owned.sort();
-    let warnings = names.iter().filter(|name| owned.binary_search(name).is_err() && !is_bytecode(name)).map(|name| {
+    let unowned = |name: &&String| owned.binary_search(name).is_err() && !is_bytecode(name);
+    let warnings = names.iter().filter(unowned).map(|name| {
         Problem::new("package.unowned", format!("`{name}` in the virtualenv belongs to no package and is not packed"))
     });
     let warnings = warnings.collect();
@@ -81,22 +82,13 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The first part of a path below the site folder.
-fn top(path: &str) -> Option<String> {
-    path.strip_prefix(SITE_DIR)?.trim_start_matches('/').split('/').next().map(str::to_owned)
-}
-
-fn is_bytecode(path: &str) -> bool {
+pub(super) fn is_bytecode(path: &str) -> bool {
     path.split('/').any(|part| part == "__pycache__") || Path::new(path).extension().is_some_and(|end| end == "pyc")
 }
 
-/// The files a distribution put into `site`. Scripts lie elsewhere and name this machine's interpreter: not packed.
-fn files(site: &Path, folder: &str, name: &str) -> Result<Vec<Found>> {
-    if let Some(place) = editable(&site.join(folder)) {
-        return Err(Problem::new("package.editable", format!("`{name}` is installed editable, from `{place}`"))
-            .because("a remote has no such folder")
-            .hint("install it without `-e`: a revision of a repository is packed as it was installed"));
-    }
+/// The files a distribution put into `site`; what of it lies at the top is `owned` now. Scripts lie elsewhere and name this
+/// machine's interpreter: not packed.
+fn files(site: &Path, folder: &str, name: &str, owned: &mut Vec<String>) -> Result<Vec<Found>> {
     let path = site.join(folder).join("RECORD");
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -114,6 +106,7 @@ fn files(site: &Path, folder: &str, name: &str) -> Result<Vec<Found>> {
         if file.is_empty() || !inside || personal || is_bytecode(&file) {
             continue;
         }
+        owned.extend(file.split('/').next().map(str::to_owned));
         let from = site.join(&file);
         match fs::metadata(&from) {
             Ok(meta) if meta.is_file() => {
@@ -128,16 +121,12 @@ fn files(site: &Path, folder: &str, name: &str) -> Result<Vec<Found>> {
             Err(error) => return Err(error).doing(|| format!("look at `{}`", from.display())),
         }
     }
-    Ok(files.into_values().collect())
-}
-
-/// The folder an editable installation points to.
-fn editable(dist_info: &Path) -> Option<String> {
-    let text = fs::read(dist_info.join("direct_url.json")).ok()?;
-    let url: serde_json::Value = serde_json::from_slice(&text).ok()?;
-    let editable = url.pointer("/dir_info/editable")?.as_bool()?;
-    let place = url.get("url")?.as_str()?;
-    editable.then(|| place.trim_start_matches("file://").to_owned())
+    let files: Vec<Found> = files.into_values().collect();
+    if editable::location(&site.join(folder)).is_some() {
+        editable::files(site, name, folder, files)
+    } else {
+        Ok(files)
+    }
 }
 
 /// The first field of a line of CSV.
@@ -245,6 +234,44 @@ mod tests {
         "#);
         assert_eq!(site.warnings.len(), 1, "{:?}", site.warnings);
         assert!(site.warnings[0].message.contains("`mine.py`"));
+    }
+
+    #[test]
+    fn what_is_installed_editable_is_packed_as_if_it_were_not() {
+        let source = folder(&[
+            ("flat/web/__init__.py", ""),
+            ("flat/web/__pycache__/x.pyc", ""),
+            ("flat/tests/t.py", ""),
+            ("src/one_file.py", ""),
+            ("src/setup.py", ""),
+        ]);
+        let place = source.path().display();
+        let [finder, pth] =
+            [format!("MAPPING: dict[str, str] = {{'web': '{place}/flat/web'}}\n"), format!("{place}/src\n")];
+        let url = r#"{"url": "file:///src/a", "dir_info": {"editable": true}}"#;
+        let dir = folder(&[
+            ("__editable___web_1_finder.py", &finder),
+            ("__editable__.web-1.pth", "import __editable___web_1_finder"),
+            ("web-1.dist-info/METADATA", ""),
+            ("web-1.dist-info/direct_url.json", url),
+            (
+                "web-1.dist-info/RECORD",
+                "__editable___web_1_finder.py,,\n__editable__.web-1.pth,,\nweb-1.dist-info/METADATA,,\n",
+            ),
+            ("__editable__.one-2.pth", &pth),
+            ("one-2.dist-info/top_level.txt", "one_file\n"),
+            ("one-2.dist-info/direct_url.json", url),
+            ("one-2.dist-info/RECORD", "__editable__.one-2.pth,,\none-2.dist-info/top_level.txt,,\n"),
+        ]);
+        let site = read(&dir).unwrap();
+        let paths: Vec<_> =
+            site.dists.iter().flat_map(|dist| &dist.items).map(|item| item.path.trim_start_matches(SITE_DIR)).collect();
+        assert_eq!(
+            paths.join(" "),
+            "/one-2.dist-info/RECORD /one-2.dist-info/top_level.txt /one_file.py \
+             /web-1.dist-info/METADATA /web-1.dist-info/RECORD /web/__init__.py"
+        );
+        assert_eq!(site.warnings, []);
     }
 
     #[test]

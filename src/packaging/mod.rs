@@ -3,6 +3,7 @@
 mod cut;
 mod digest;
 mod dists;
+mod editable;
 mod image;
 mod item;
 mod layer;
