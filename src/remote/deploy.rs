@@ -166,11 +166,13 @@ impl term::Event for Step {
 
 fn remote(event: &DeployEvent) -> Shown<'_> {
     match event {
-        DeployEvent::Step { text, took_ms, .. } => {
-            let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
-            let mut letters = verb.chars();
-            let word: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-            Shown::Line(Line::good(word, format!("{rest} in {}", seconds(Duration::from_millis(*took_ms)))))
+        DeployEvent::Step { step, text, took_ms } => {
+            let (word, text) = match (step.as_str(), text.strip_prefix("unpacked ")) {
+                ("assemble", Some(what)) => ("Unpacked".to_owned(), what.to_owned()),
+                ("assemble", None) => ("Unpacked".to_owned(), format!("nothing: {text}")),
+                (step, _) => (capitalised(step), text.clone()),
+            };
+            Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))
         }
         DeployEvent::Output { process, line } => {
             Shown::Line(Line::new(Tone::Process(0), process.clone(), line.clone()))
@@ -178,6 +180,11 @@ fn remote(event: &DeployEvent) -> Shown<'_> {
         // The answer says it, or the problem does.
         DeployEvent::Live { .. } | DeployEvent::Failed { .. } => Shown::Nothing,
     }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 pub fn millis(took: Duration) -> u64 {

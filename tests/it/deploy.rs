@@ -94,7 +94,12 @@ fn deploy_change_break_and_roll_back() {
     let back = remote.dae(&["rollback", "--json"]).ok().json();
     assert_eq!((&back["release"], &back["was"]), (&"r4".into(), &"r2".into()));
     assert_eq!(remote.says(), said("one", "r4"));
-    remote.dae(&["rollback", "r2"]).ok();
+    let again = remote.dae(&["rollback", "r2"]).ok();
+    for line in
+        ["Unpacked nothing: every layer was here already in", "Live r5 of daetest in", "undo with `dae rollback r4`"]
+    {
+        assert!(again.stderr.contains(line), "{}", again.raw());
+    }
     assert_eq!(remote.says(), said("two", "r5"));
 
     let releases = remote.dae(&["releases", "--json"]).ok().json();
