@@ -33,7 +33,7 @@ pub fn run(_: Args, context: &Context) -> Outcome {
     let root = app::find(&context.cwd)?;
     let mut problems = Vec::new();
     let app = noted(context.app_in(&root), &mut problems);
-    let python = app.as_ref().and_then(|app| noted(Interpreter::find(&app.manifest.runtime), &mut problems));
+    let python = app.as_ref().and_then(|app| noted(Interpreter::find_for(&app.manifest.runtime, &root), &mut problems));
     let tell = |event: Event| context.terminal.tell(&event);
     let project = Project::new(&root, "python", &context.dirs.cache, &tell)?;
     let text = noted(project.read_pins(), &mut problems).flatten().unwrap_or_default();

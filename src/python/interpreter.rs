@@ -84,15 +84,20 @@ impl Wanted {
 }
 
 impl Interpreter {
-    /// The interpreter that app.yaml's `runtime` means here: the first on PATH that fits, else one that PATH's version
-    /// manager has installed.
+    /// The interpreter that app.yaml's `runtime` means in the working folder; see [`Self::find_for`].
     pub fn find(runtime: &str) -> Result<Self> {
-        let wanted = Wanted::parse(runtime)?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        Self::find_in(wanted, &std::env::split_paths(&path).collect::<Vec<_>>())
+        Self::find_for(runtime, Path::new("."))
     }
 
-    fn find_in(wanted: Wanted, folders: &[PathBuf]) -> Result<Self> {
+    /// The interpreter that app.yaml's `runtime` means in an app's folder, whose `.python-version` a shim minds: the first
+    /// on PATH that fits, else one that PATH's version manager has installed.
+    pub fn find_for(runtime: &str, root: &Path) -> Result<Self> {
+        let wanted = Wanted::parse(runtime)?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Self::find_in(wanted, root, &std::env::split_paths(&path).collect::<Vec<_>>())
+    }
+
+    fn find_in(wanted: Wanted, root: &Path, folders: &[PathBuf]) -> Result<Self> {
         let mut seen = Vec::new();
         let named = wanted
             .names()
@@ -100,7 +105,7 @@ impl Interpreter {
             .flat_map(|name| folders.iter().map(move |folder| folder.join(&name)).collect::<Vec<_>>())
             .filter(|file| is_program(file));
         for file in named {
-            match Self::probe(&file) {
+            match Self::probe_in(&file, root) {
                 Some(found) if wanted.takes(found.version) => return Ok(found),
                 Some(other) => seen.push(other),
                 None => {}
@@ -148,14 +153,20 @@ impl Interpreter {
 
     /// Asks `program` what it is; `None` when it is no Python that runs.
     pub fn probe(program: &Path) -> Option<Self> {
+        Self::probe_in(program, Path::new("/"))
+    }
+
+    fn probe_in(program: &Path, folder: &Path) -> Option<Self> {
         // Understood by Python 2 as well, so that an old one is named rather than passed over.
-        const QUESTION: &str = "import sys, sysconfig; v = sys.version_info; \
+        const QUESTION: &str = "import sys; \
+            sys.path = [path for path in sys.path if path]; \
+            import sysconfig; v = sys.version_info; \
             print('%d %d %d' % v[:3]); \
             print(getattr(sys, '_base_executable', None) or sys.executable); \
             print(sysconfig.get_config_var('SOABI') or '')";
         let output = Command::new(program)
             .args(["-E", "-s", "-S", "-c", QUESTION])
-            .current_dir("/")
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output()
@@ -238,7 +249,8 @@ mod tests {
         let shim = dir.path().join("python3");
         std::fs::write(&shim, format!("#!/bin/sh\nexec '{}' \"$@\"\n", real.path.display())).unwrap();
         std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let found = Interpreter::find_in(Wanted::parse("python").unwrap(), &[dir.path().to_owned()]).unwrap();
+        let found =
+            Interpreter::find_in(Wanted::parse("python").unwrap(), Path::new("/"), &[dir.path().to_owned()]).unwrap();
         assert_eq!(found, real);
         assert!(Interpreter::installed().contains(&real));
     }
@@ -251,7 +263,7 @@ mod tests {
         std::fs::write(&old, "#!/bin/sh\nprintf '3 7 16\\n/opt/python3.7\\ncpython-37m\\n'\n").unwrap();
         std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
         let said = |runtime, folders: &[PathBuf]| {
-            let problem = Interpreter::find_in(Wanted::parse(runtime).unwrap(), folders).unwrap_err();
+            let problem = Interpreter::find_in(Wanted::parse(runtime).unwrap(), Path::new("/"), folders).unwrap_err();
             draw(&problem, Paint { color: false })
         };
         insta::assert_snapshot!(said("python", &[dir.path().to_owned()]), @"

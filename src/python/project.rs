@@ -8,7 +8,7 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 
 use super::change::Change;
-use super::installer::{Hashes, Installer, Wish};
+use super::installer::{Hashes, Installer, Names, Order, Wish};
 use super::interpreter::{Interpreter, Wanted};
 use super::pins::{PINS, Pins};
 use super::requirement::{Name, Requirement, Source, Vcs};
@@ -88,7 +88,7 @@ impl<'a> Project<'a> {
         let wish = Wish { requirements: pins.wish(asked), preferred: pins.preferred(), hashes };
         let closure = installer.resolve(&self.venv, &self.root, &wish, self.tell)?;
         pins.take(&closure, asked);
-        self.put_and_write(&installer, &interpreter, pins)
+        self.put_and_write(&installer, &interpreter, Names::Everything, pins)
     }
 
     /// Takes direct requirements out of pip-req.txt and the virtualenv, with all that only they needed.
@@ -101,7 +101,7 @@ impl<'a> Project<'a> {
         }
         let (interpreter, installer) = self.make_venv()?;
         pins.remove(&names.iter().map(|name| Name::new(name)).collect());
-        self.put_and_write(&installer, &interpreter, pins)
+        self.put_and_write(&installer, &interpreter, Names::Some, pins)
     }
 
     /// Has the virtualenv match pip-req.txt, whatever was done to it by hand.
@@ -109,7 +109,7 @@ impl<'a> Project<'a> {
         let _lock = lock::hold(&self.root, self.tell)?;
         let pins = self.good_pins()?;
         let (interpreter, installer) = self.make_venv()?;
-        self.put(&installer, &interpreter, &pins, Bytecode::AtFirstImport)
+        self.put(&installer, &interpreter, &pins, Names::Some, Bytecode::AtFirstImport)
     }
 
     /// What pip-req.txt would be if it said what the virtualenv holds.
@@ -141,8 +141,14 @@ impl<'a> Project<'a> {
         Ok((old, new))
     }
 
-    fn put_and_write(&self, installer: &Installer, interpreter: &Interpreter, mut pins: Pins) -> Result<Change> {
-        let mut change = self.put(installer, interpreter, &pins, Bytecode::AtFirstImport)?;
+    fn put_and_write(
+        &self,
+        installer: &Installer,
+        interpreter: &Interpreter,
+        names: Names,
+        mut pins: Pins,
+    ) -> Result<Change> {
+        let mut change = self.put(installer, interpreter, &pins, names, Bytecode::AtFirstImport)?;
         let held = dist::in_folder(&self.venv.site_packages(interpreter));
         pins.spell(&held.into_iter().map(|(name, dist)| (name, dist.spelled)).collect());
         change.call(&pins.names());
@@ -211,7 +217,7 @@ impl<'a> Project<'a> {
         }
         let (interpreter, installer) = self.make_venv()?;
         if pins.is_some() {
-            self.put(&installer, &interpreter, &self.good_pins()?, bytecode)?;
+            self.put(&installer, &interpreter, &self.good_pins()?, Names::Some, bytecode)?;
         }
         Ok(interpreter)
     }
@@ -231,7 +237,7 @@ impl<'a> Project<'a> {
             let installer = self.installer(&interpreter);
             return Ok((interpreter, installer));
         }
-        let interpreter = Interpreter::find(&self.runtime)?;
+        let interpreter = Interpreter::find_for(&self.runtime, &self.root)?;
         let installer = self.installer(&interpreter);
         let began = Instant::now();
         let python = interpreter.version.to_string();
@@ -243,7 +249,14 @@ impl<'a> Project<'a> {
     }
 
     /// Has the virtualenv hold what `pins` say and nothing else. Interrupted, it is stale, and the next one does it again.
-    fn put(&self, installer: &Installer, interpreter: &Interpreter, pins: &Pins, bytecode: Bytecode) -> Result<Change> {
+    fn put(
+        &self,
+        installer: &Installer,
+        interpreter: &Interpreter,
+        pins: &Pins,
+        names: Names,
+        bytecode: Bytecode,
+    ) -> Result<Change> {
         let site = self.venv.site_packages(interpreter);
         let before = dist::in_folder(&site);
         let began = Instant::now();
@@ -251,7 +264,8 @@ impl<'a> Project<'a> {
         self.venv.remember(interpreter, None)?;
         let installer = fitting(installer.clone(), pins.iter().map(|pin| &pin.requirement), self.tell);
         let text = pins.text();
-        installer.sync(&self.venv, &self.root, &text, bytecode, self.tell)?;
+        let order = Order { venv: &self.venv, root: &self.root, requirements: &text, names, bytecode };
+        installer.sync(order, self.tell)?;
         self.venv.remember(interpreter, Some((self.digest(&text), bytecode)))?;
         let mut change = Change::between(&before, &dist::in_folder(&site));
         change.call(&pins.names());

@@ -118,13 +118,24 @@ impl Venv {
         let record = Record { dir: self.dir.clone(), interpreter: interpreter.clone(), pins, compiled };
         let text =
             serde_json::to_vec_pretty(&record).map_err(|error| Problem::new("venv.record", error.to_string()))?;
-        write_whole(&self.dir.join(RECORD), &text)
+        // Not waited for until it is on the disk: one that is lost is a virtualenv that is looked at again.
+        write(&self.dir.join(RECORD), &text, OnDisk::Later)
     }
 }
 
 /// Writes a file so that, whatever happens, either the old or the new text stands there. Keeps its permissions, and
 /// writes through a link.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
+    write(file, bytes, OnDisk::Now)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDisk {
+    Now,
+    Later,
+}
+
+fn write(file: &Path, bytes: &[u8], on_disk: OnDisk) -> Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
     let file = &file.canonicalize().unwrap_or_else(|_| file.to_owned());
@@ -137,7 +148,9 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     if let Ok(meta) = file.metadata() {
         aside.as_file().set_permissions(meta.permissions()).doing(doing)?;
     }
-    aside.as_file().sync_all().doing(doing)?;
+    if on_disk == OnDisk::Now {
+        aside.as_file().sync_all().doing(doing)?;
+    }
     aside.persist(file).map_err(|error| error.error).doing(doing)?;
     Ok(())
 }

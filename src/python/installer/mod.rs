@@ -33,6 +33,24 @@ pub struct Wish {
     pub hashes: Hashes,
 }
 
+/// Whether requirements name all they need, or the installer has to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    Everything,
+    Some,
+}
+
+/// What a virtualenv is made to hold, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    pub venv: &'a Venv,
+    /// The folder that relative paths are meant from.
+    pub root: &'a Path,
+    pub requirements: &'a str,
+    pub names: Names,
+    pub bytecode: Bytecode,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Hashes {
     #[default]
@@ -95,11 +113,11 @@ impl Installer {
         }
     }
 
-    /// Makes the virtualenv hold `requirements` and what they need, and nothing else.
-    pub fn sync(&self, venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode, tell: Tell) -> Result<()> {
+    /// Makes the virtualenv hold the requirements and what they need, and nothing else.
+    pub fn sync(&self, order: Order, tell: Tell) -> Result<()> {
         match self {
-            Self::Uv(uv) => uv::sync(uv, venv, root, requirements, bytecode, tell),
-            Self::Pip => pip::sync(venv, root, requirements, bytecode),
+            Self::Uv(uv) => uv::sync(uv, order, tell),
+            Self::Pip => pip::sync(order),
         }
     }
 

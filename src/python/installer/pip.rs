@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::program::{command, run};
-use super::{Hashes, Resolved, Wish, trouble};
+use super::{Hashes, Names, Order, Resolved, Wish, trouble};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python::dist::{self, Dist, is_seed, need};
 use crate::python::interpreter::Interpreter;
@@ -17,6 +17,10 @@ pub fn make_venv(interpreter: &Interpreter, venv: &Venv) -> Result<()> {
 }
 
 pub fn resolve(venv: &Venv, root: &Path, wish: &Wish) -> Result<Vec<Resolved>> {
+    closure(venv, root, wish, Names::Some)
+}
+
+fn closure(venv: &Venv, root: &Path, wish: &Wish, names: Names) -> Result<Vec<Resolved>> {
     let scratch = tempfile::tempdir().doing(|| "make a folder for a moment")?;
     let (asked, kept) = (scratch.path().join("asked.txt"), scratch.path().join("kept.txt"));
     std::fs::write(&asked, &wish.requirements).doing(|| "write down what is asked for")?;
@@ -25,6 +29,9 @@ pub fn resolve(venv: &Venv, root: &Path, wish: &Wish) -> Result<Vec<Resolved>> {
         let mut pip = pip(venv)?;
         pip.current_dir(root).args(["install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]);
         pip.arg("-r").arg(&asked);
+        if names == Names::Everything {
+            pip.arg("--no-deps");
+        }
         if let Some(kept) = kept {
             pip.arg("-c").arg(kept);
         }
@@ -84,9 +91,10 @@ fn parse_report(text: &str, hashes: Hashes) -> Result<Vec<Resolved>> {
     Ok(resolved)
 }
 
-pub fn sync(venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode) -> Result<()> {
+pub fn sync(order: Order) -> Result<()> {
+    let Order { venv, root, requirements, .. } = order;
     let wish = Wish { requirements: requirements.to_owned(), ..Wish::default() };
-    let wanted = if requirements.trim().is_empty() { Vec::new() } else { resolve(venv, root, &wish)? };
+    let wanted = if requirements.trim().is_empty() { Vec::new() } else { closure(venv, root, &wish, order.names)? };
     let site = site_packages(venv)?;
     let there = dist::in_folder(&site);
     let is_there = |one: &Resolved| {
@@ -101,7 +109,7 @@ pub fn sync(venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode) ->
         std::fs::write(&file, lines.join("\n")).doing(|| "write down what is missing")?;
         let mut pip = pip(venv)?;
         pip.current_dir(root).args(["install", "--quiet", "--no-deps"]);
-        pip.arg(if bytecode == Bytecode::Now { "--compile" } else { "--no-compile" }).arg("-r").arg(&file);
+        pip.arg(if order.bytecode == Bytecode::Now { "--compile" } else { "--no-compile" }).arg("-r").arg(&file);
         let said = run(&mut pip, "")?;
         if !said.success {
             return Err(trouble::pip("make the virtualenv match", &said));

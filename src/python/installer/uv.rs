@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::program::{Said, command, run};
-use super::{Hashes, Resolved, Wish, settings, trouble};
+use super::{Hashes, Names, Order, Resolved, Wish, settings, trouble};
 use crate::problem::{Doing as _, Result};
 use crate::python::interpreter::Interpreter;
 use crate::python::pins::Pins;
@@ -43,14 +43,17 @@ pub fn resolve(uv: &Path, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> 
     Ok(resolved)
 }
 
-pub fn sync(uv: &Path, venv: &Venv, root: &Path, requirements: &str, bytecode: Bytecode, tell: Tell) -> Result<()> {
+pub fn sync(uv: &Path, order: Order, tell: Tell) -> Result<()> {
     let mut install = uv_command(uv);
-    install.current_dir(root);
-    install.args(["pip", "install", "--quiet", "--exact", "-r", "-", "-p"]).arg(venv.python());
-    if bytecode == Bytecode::Now {
+    install.current_dir(order.root);
+    install.args(["pip", "install", "--quiet", "--exact", "-r", "-", "-p"]).arg(order.venv.python());
+    if order.names == Names::Everything {
+        install.arg("--no-deps");
+    }
+    if order.bytecode == Bytecode::Now {
         install.arg("--compile-bytecode");
     }
-    let said = run_online_or_not(install, requirements, tell)?;
+    let said = run_online_or_not(install, order.requirements, tell)?;
     if said.success { Ok(()) } else { Err(trouble::uv("make the virtualenv match", &said)) }
 }
 
