@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dist::Dist;
+use super::dist::{Dist, is_seed};
 use super::requirement::Name;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub added: Vec<Moved>,
     pub removed: Vec<Moved>,
-    /// How many packages are there now.
+    /// How many packages are there now, without pip's own.
     pub packages: usize,
 }
 
@@ -25,10 +25,14 @@ pub struct Moved {
 impl Change {
     pub(super) fn between(before: &BTreeMap<Name, Dist>, after: &BTreeMap<Name, Dist>) -> Self {
         let only_in = |here: &BTreeMap<Name, Dist>, there: &BTreeMap<Name, Dist>| {
-            let different = here.iter().filter(|(name, dist)| there.get(*name) != Some(*dist));
+            let different = here.iter().filter(|(name, dist)| !is_seed(name) && there.get(*name) != Some(*dist));
             different.map(|(_, dist)| Moved { name: dist.spelled.clone(), version: dist.version.clone() }).collect()
         };
-        Self { added: only_in(after, before), removed: only_in(before, after), packages: after.len() }
+        Self {
+            added: only_in(after, before),
+            removed: only_in(before, after),
+            packages: after.keys().filter(|name| !is_seed(name)).count(),
+        }
     }
 
     /// Calls packages as `names` does.

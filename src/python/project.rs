@@ -28,6 +28,12 @@ pub struct Project<'a> {
     installer: Option<Installer>,
 }
 
+/// What a virtualenv that runs is worked on with.
+struct Tools {
+    interpreter: Interpreter,
+    installer: Installer,
+}
+
 impl<'a> Project<'a> {
     pub fn of(app: &App, cache: &'a Path, tell: Tell<'a>) -> Result<Self> {
         Self::new(&app.root, &app.manifest.runtime, cache, tell)
@@ -78,9 +84,9 @@ impl<'a> Project<'a> {
     pub fn install_with(&self, asked: &[(Requirement, String)], hashes: Hashes) -> Result<Change> {
         let _lock = lock::hold(&self.root, self.tell)?;
         let mut pins = self.good_pins()?;
-        let (interpreter, installer) = self.make_venv()?;
+        let tools = self.make_venv()?;
         let installer = fitting(
-            installer,
+            tools.installer.clone(),
             pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.0)),
             self.tell,
         );
@@ -88,7 +94,7 @@ impl<'a> Project<'a> {
         let wish = Wish { requirements: pins.wish(asked), preferred: pins.preferred(), hashes };
         let closure = installer.resolve(&self.venv, &self.root, &wish, self.tell)?;
         pins.take(&closure, asked);
-        self.put_and_write(&installer, &interpreter, Names::Everything, pins)
+        self.put_and_write(&tools, pins, Names::Everything)
     }
 
     /// Takes direct requirements out of pip-req.txt and the virtualenv, with all that only they needed.
@@ -99,17 +105,17 @@ impl<'a> Project<'a> {
         if let Some(problem) = Problem::all(problems) {
             return Err(problem);
         }
-        let (interpreter, installer) = self.make_venv()?;
+        let tools = self.make_venv()?;
         pins.remove(&names.iter().map(|name| Name::new(name)).collect());
-        self.put_and_write(&installer, &interpreter, Names::Some, pins)
+        self.put_and_write(&tools, pins, Names::Some)
     }
 
     /// Has the virtualenv match pip-req.txt, whatever was done to it by hand.
     pub fn sync(&self) -> Result<Change> {
         let _lock = lock::hold(&self.root, self.tell)?;
         let pins = self.good_pins()?;
-        let (interpreter, installer) = self.make_venv()?;
-        self.put(&installer, &interpreter, &pins, Names::Some, Bytecode::AtFirstImport)
+        let tools = self.make_venv()?;
+        self.put(&tools, &pins, Names::Some, Bytecode::AtFirstImport)
     }
 
     /// What pip-req.txt would be if it said what the virtualenv holds.
@@ -141,19 +147,13 @@ impl<'a> Project<'a> {
         Ok((old, new))
     }
 
-    fn put_and_write(
-        &self,
-        installer: &Installer,
-        interpreter: &Interpreter,
-        names: Names,
-        mut pins: Pins,
-    ) -> Result<Change> {
-        let mut change = self.put(installer, interpreter, &pins, names, Bytecode::AtFirstImport)?;
-        let held = dist::in_folder(&self.venv.site_packages(interpreter));
+    fn put_and_write(&self, tools: &Tools, mut pins: Pins, names: Names) -> Result<Change> {
+        let mut change = self.put(tools, &pins, names, Bytecode::AtFirstImport)?;
+        let held = dist::in_folder(&self.venv.site_packages(&tools.interpreter));
         pins.spell(&held.into_iter().map(|(name, dist)| (name, dist.spelled)).collect());
         change.call(&pins.names());
         self.write(&pins)?;
-        self.venv.remember(interpreter, Some((self.digest(&pins.text()), Bytecode::AtFirstImport)))?;
+        self.venv.remember(&tools.interpreter, Some((self.digest(&pins.text()), Bytecode::AtFirstImport)))?;
         Ok(change)
     }
 
@@ -215,19 +215,19 @@ impl<'a> Project<'a> {
         if let State::Fresh(interpreter) = self.state(pins, bytecode)? {
             return Ok(interpreter);
         }
-        let (interpreter, installer) = self.make_venv()?;
+        let tools = self.make_venv()?;
         if pins.is_some() {
-            self.put(&installer, &interpreter, &self.good_pins()?, Names::Some, bytecode)?;
+            self.put(&tools, &self.good_pins()?, Names::Some, bytecode)?;
         }
-        Ok(interpreter)
+        Ok(tools.interpreter)
     }
 
     /// A virtualenv that runs, whatever it holds.
-    fn make_venv(&self) -> Result<(Interpreter, Installer)> {
+    fn make_venv(&self) -> Result<Tools> {
         let interpreter = match self.state(None, Bytecode::AtFirstImport)? {
             State::Fresh(interpreter) | State::Stale(Some(interpreter)) => {
                 let installer = self.installer(&interpreter);
-                return Ok((interpreter, installer));
+                return Ok(Tools { interpreter, installer });
             }
             State::Stale(None) => Interpreter::probe(&self.venv.python()).filter(|own| self.wanted.takes(own.version)),
             State::Missing | State::Broken(_) => None,
@@ -235,7 +235,7 @@ impl<'a> Project<'a> {
         if let Some(interpreter) = interpreter {
             self.venv.remember(&interpreter, None)?;
             let installer = self.installer(&interpreter);
-            return Ok((interpreter, installer));
+            return Ok(Tools { interpreter, installer });
         }
         let interpreter = Interpreter::find_for(&self.runtime, &self.root)?;
         let installer = self.installer(&interpreter);
@@ -245,24 +245,18 @@ impl<'a> Project<'a> {
         installer.make_venv(&interpreter, &self.venv)?;
         self.venv.remember(&interpreter, None)?;
         (self.tell)(Event::MadeVenv { python, took: began.elapsed() });
-        Ok((interpreter, installer))
+        Ok(Tools { interpreter, installer })
     }
 
     /// Has the virtualenv hold what `pins` say and nothing else. Interrupted, it is stale, and the next one does it again.
-    fn put(
-        &self,
-        installer: &Installer,
-        interpreter: &Interpreter,
-        pins: &Pins,
-        names: Names,
-        bytecode: Bytecode,
-    ) -> Result<Change> {
+    fn put(&self, tools: &Tools, pins: &Pins, names: Names, bytecode: Bytecode) -> Result<Change> {
+        let interpreter = &tools.interpreter;
         let site = self.venv.site_packages(interpreter);
         let before = dist::in_folder(&site);
         let began = Instant::now();
         (self.tell)(Event::Installing);
         self.venv.remember(interpreter, None)?;
-        let installer = fitting(installer.clone(), pins.iter().map(|pin| &pin.requirement), self.tell);
+        let installer = fitting(tools.installer.clone(), pins.iter().map(|pin| &pin.requirement), self.tell);
         let text = pins.text();
         let order = Order { venv: &self.venv, root: &self.root, requirements: &text, names, bytecode };
         installer.sync(order, self.tell)?;

@@ -377,3 +377,37 @@ with zipfile.ZipFile(f'{folder}/{name}-{version}-py3-none-any.whl', 'w') as whee
     let mut python = std::process::Command::new(crate::harness::python());
     assert!(python.args(["-c", MAKE]).arg(folder).args([name, version, needs]).status().unwrap().success());
 }
+
+#[test]
+fn a_repository_is_pinned_by_its_revision() {
+    let place = shop();
+    let repository = place.home("lib");
+    std::fs::create_dir(&repository).unwrap();
+    std::fs::write(
+        repository.join("pyproject.toml"),
+        "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n\
+         [project]\nname = 'Own_Lib'\nversion = '1.2'\ndependencies = ['six==1.16.0']\n[tool.setuptools]\npy-modules = ['own_lib']\n",
+    )
+    .unwrap();
+    std::fs::write(repository.join("own_lib.py"), "").unwrap();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@b"];
+        let mut git = std::process::Command::new("git");
+        let output = git.current_dir(&repository).args(who).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "x"]);
+    let revision = git(&["rev-parse", "HEAD"]);
+    let address = format!("git+file://{}", repository.display());
+
+    place.dae(["install", &address]).ok();
+    let pins = place.read("pip-req.txt");
+    assert_eq!(pins, format!("own-lib @ {address}@{}\nsix==1.16.0  # via own-lib\n", revision.trim()));
+    assert!(imports(&place, "own_lib, six"));
+    place.dae(["install", "tomli==2.0.1"]).ok();
+    assert!(place.read("pip-req.txt").starts_with(pins.lines().next().unwrap()));
+    assert_eq!(place.dae(["freeze", "--check"]).ok().code, 0);
+}

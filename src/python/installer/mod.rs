@@ -9,6 +9,7 @@ mod trouble;
 mod uv;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::interpreter::Interpreter;
 use super::pins::Pin;
@@ -107,10 +108,14 @@ impl Installer {
 
     /// The whole closure of what is wished for. Changes nothing.
     pub fn resolve(&self, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> Result<Vec<Resolved>> {
-        match self {
-            Self::Uv(uv) => uv::resolve(uv, venv, root, wish, tell),
-            Self::Pip => pip::resolve(venv, root, wish),
-        }
+        let began = Instant::now();
+        tell(Event::Resolving);
+        let resolved = match self {
+            Self::Uv(uv) => uv::resolve(uv, venv, root, wish, tell)?,
+            Self::Pip => pip::resolve(venv, root, wish)?,
+        };
+        tell(Event::Resolved { packages: resolved.len(), took: began.elapsed() });
+        Ok(resolved)
     }
 
     /// Makes the virtualenv hold the requirements and what they need, and nothing else.

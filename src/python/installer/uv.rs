@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use super::program::{Said, command, run};
 use super::{Hashes, Names, Order, Resolved, Wish, settings, trouble};
@@ -20,8 +19,6 @@ pub fn make_venv(uv: &Path, interpreter: &Interpreter, venv: &Venv) -> Result<()
 }
 
 pub fn resolve(uv: &Path, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> Result<Vec<Resolved>> {
-    let began = Instant::now();
-    tell(Event::Resolving);
     let scratch = tempfile::tempdir().doing(|| "make a folder for a moment")?;
     let answer = scratch.path().join("answer.txt");
     // uv prefers what the file it is about to write says already.
@@ -38,9 +35,7 @@ pub fn resolve(uv: &Path, venv: &Venv, root: &Path, wish: &Wish, tell: Tell) -> 
         return Err(trouble::uv("find out what is needed", &said));
     }
     let text = std::fs::read_to_string(&answer).doing(|| "read uv's answer")?;
-    let resolved: Vec<Resolved> = Pins::parse(&text).iter().map(Resolved::from_pin).collect();
-    tell(Event::Resolved { packages: resolved.len(), took: began.elapsed() });
-    Ok(resolved)
+    Ok(Pins::parse(&text).iter().map(Resolved::from_pin).collect())
 }
 
 pub fn sync(uv: &Path, order: Order, tell: Tell) -> Result<()> {
