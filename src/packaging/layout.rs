@@ -1,6 +1,7 @@
 //! An image as a folder in the OCI layout, to hand over or to look into.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::image::{Image, MANIFEST_TYPE};
@@ -34,9 +35,12 @@ pub fn write_layout(image: &Image, to: &Path) -> Result<()> {
         fs::write(aside.path().join(name), text).doing(|| format!("write `{}`", to.join(name).display()))?;
     }
     let doing = || format!("put the layout at `{}`", to.display());
+    // Moved away first: between the two there is nothing, never half of something.
+    let old = tempfile::Builder::new().prefix(".dae-layout-").tempdir_in(beside).doing(doing)?;
     if to.exists() {
-        fs::remove_dir_all(to).doing(doing)?;
+        fs::rename(to, old.path().join("old")).doing(doing)?;
     }
+    fs::set_permissions(aside.path(), fs::Permissions::from_mode(0o755)).doing(doing)?;
     let aside = aside.keep();
     fs::rename(&aside, to).doing(doing)
 }
