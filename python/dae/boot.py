@@ -9,7 +9,9 @@ Run as a program: ``python boot.py`` with the value in ``DAE_BOOT``. Its keys:
     worker      async | sync | asgi
     nworkers    how many worker processes
     socket      path of the unix socket to answer on
-    notify      path of the unix datagram socket that hears {"ready": pid} or {"broken": {...}}
+    notify      path of the unix datagram socket that hears {"learned": [module, ...]}, then {"ready": pid}; or
+                {"broken": {...}}
+    learn       whether "learned" is wanted
     environment SDK | production
 """
 

@@ -32,6 +32,16 @@ def never_stale(root):
     machinery.cache_from_source = uncached
 
 
+def borrowed(root):
+    """Names of the imported modules that are not the app's own, in the order of their import."""
+    names = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and not within(file, root) and name != "__main__" and name.partition(".")[0] != "dae":
+            names.append(name)
+    return names
+
+
 def explain(error, root):
     """What went wrong at import, for a person: {message, traceback, file, line, column, text}; paths within the app are short."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_machinery(frame.filename)]

@@ -38,7 +38,7 @@ class Server(gunicorn.app.base.BaseApplication):
             "loglevel": "warning",
             "proc_name": "dae " + config["app"],
             "chdir": config["root"],
-            "post_worker_init": lambda worker: tell(config, {"ready": os.getpid()}),
+            "post_worker_init": lambda worker: ready(config),
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -53,6 +53,13 @@ class Server(gunicorn.app.base.BaseApplication):
             sys.exit(4)
 
 
+def ready(config):
+    """Tells that this worker answers; before that, where a warm parent is kept, what it could import for the next one."""
+    if config["learn"]:
+        tell(config, {"learned": source.borrowed(config["root"])})
+    tell(config, {"ready": os.getpid()})
+
+
 def tell(config, message):
     import json
 
@@ -60,7 +67,8 @@ def tell(config, message):
         try:
             out.sendto(json.dumps(message).encode(), config["notify"])
         except OSError:
-            # Nobody listens any more: this generation is not wanted now.
+            # Nobody listens any more, for this generation is not wanted now; or a list is too long for one datagram,
+            # and then the next generation only starts slower.
             pass
 
 

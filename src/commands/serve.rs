@@ -25,6 +25,9 @@ pub struct Args {
     /// The address to answer on; only this machine reaches the default one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
     pub host: IpAddr,
+    /// Start a new Python for every reload, instead of forking one that has imported the packages
+    #[arg(long)]
+    pub cold: bool,
     /// Open the app in a browser
     #[arg(long)]
     pub open: bool,
@@ -40,6 +43,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         root: app.root.clone(),
         listener,
         run_dir: context.dirs.run.clone(),
+        cold: args.cold,
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::gateway::Access;
+use crate::node::Start;
 use crate::problem::Problem;
 use crate::term::{self, Line, Shown, Tone};
 
@@ -22,11 +23,13 @@ pub enum Event {
     Started {
         #[serde(serialize_with = "milliseconds")]
         took_ms: Duration,
+        start: Start,
     },
     /// The next generation answers; `took_ms` counts from the moment the system told of the change.
     Reloaded {
         #[serde(serialize_with = "milliseconds")]
         took_ms: Duration,
+        start: Start,
         changed: Vec<PathBuf>,
     },
     /// Only browsers fetch what changed.
@@ -59,9 +62,13 @@ impl term::Event for Event {
         Shown::Line(match self {
             // The greeting says it.
             Self::Ready { .. } => return Shown::Nothing,
-            Self::Started { took_ms } => Line::good("started", format!("in {}", Took(*took_ms))),
-            Self::Reloaded { took_ms, changed } => {
-                Line::good("reloaded", format!("in {} · {}", Took(*took_ms), names(changed)))
+            Self::Started { took_ms, .. } => Line::good("started", format!("in {}", Took(*took_ms))),
+            Self::Reloaded { took_ms, start, changed } => {
+                let cold = match start {
+                    Start::Warm => String::new(),
+                    Start::Cold(reason) => format!(" · cold: {reason}"),
+                };
+                Line::good("reloaded", format!("in {} · {}{cold}", Took(*took_ms), names(changed)))
             }
             Self::Refreshed { changed } => Line::good("refreshed", names(changed)),
             Self::Broken { problem } => return Shown::Problem(problem),

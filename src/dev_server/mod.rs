@@ -39,6 +39,8 @@ pub struct DevServer {
     pub listener: std::net::TcpListener,
     /// For sockets; there, and the user's own.
     pub run_dir: PathBuf,
+    /// Every generation is a new Python.
+    pub cold: bool,
     /// Where the interpreter's tools are kept.
     pub cache_dir: PathBuf,
     /// What the app's processes get of the environment dae was started in.
@@ -55,6 +57,8 @@ struct Serving {
     /// The app as it was last read without a problem.
     app: App,
     environment: Option<python::Environment>,
+    /// Counts how often the virtualenv was brought in line.
+    edition: u64,
 }
 
 impl DevServer {
@@ -80,6 +84,7 @@ impl DevServer {
             environment: "SDK",
             inherited: self.inherited,
             hosts: hosts(address),
+            learned: (!self.cold).then(|| self.root.join(".dae/learned.json")),
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
         let browser = Browser::new(events.clone());
@@ -107,6 +112,7 @@ impl DevServer {
             events: events.clone(),
             app,
             environment: None,
+            edition: 0,
         };
         // Nobody listens any more when the server goes down.
         let _ = events.send(Event::Ready { app: serving.app.name.to_string(), url, pid: std::process::id() });
@@ -155,7 +161,12 @@ impl Serving {
             app: self.app.name.clone(),
             manifest: self.app.manifest.clone(),
             root: self.app.root.clone(),
-            launch: Launch { python: environment.python.clone(), site: None, runtime: environment.runtime.clone() },
+            launch: Launch {
+                python: environment.python.clone(),
+                site: None,
+                runtime: environment.runtime.clone(),
+                edition: self.edition,
+            },
             release: None,
             env: venv(&self.app.root, &self.node.settings.inherited),
         };
@@ -163,10 +174,13 @@ impl Serving {
         let (events, browser) = (self.events.clone(), self.browser.clone());
         tokio::spawn(async move {
             // A failure is told by the node's own event; what was superseded is told by nobody.
-            if let Wanted::Serving { .. } = wanted.await {
+            if let Wanted::Serving { start, .. } = wanted.await {
                 let took_ms = seen.elapsed();
-                let event =
-                    if changed.is_empty() { Event::Started { took_ms } } else { Event::Reloaded { took_ms, changed } };
+                let event = if changed.is_empty() {
+                    Event::Started { took_ms, start }
+                } else {
+                    Event::Reloaded { took_ms, start, changed }
+                };
                 let _ = events.send(event);
                 browser.refresh();
             }
@@ -197,6 +211,7 @@ impl Serving {
         match prepared.await {
             Ok(environment) => {
                 self.environment = Some(environment?);
+                self.edition += 1;
                 Ok(())
             }
             Err(error) => Err(Problem::new("serve.prepare", "the virtualenv could not be prepared").because(error)),

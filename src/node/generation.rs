@@ -26,4 +26,6 @@ pub struct Launch {
     pub site: Option<PathBuf>,
     /// The runtime set: gunicorn, gevent and the `dae` package; behind the app's own packages on `sys.path`.
     pub runtime: PathBuf,
+    /// Another number means other packages: what a warm parent has imported is of no use any more.
+    pub edition: u64,
 }

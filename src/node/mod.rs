@@ -4,9 +4,11 @@
 pub mod contract;
 mod event;
 mod generation;
+mod output;
 mod rollout;
 mod seat;
 mod start;
+mod warm;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct Settings {
     /// What apps get of the environment dae itself was started in.
     pub inherited: Vec<(String, String)>,
     pub hosts: Hosts,
+    /// Where it is kept what a warm parent should import; none: every generation starts cold.
+    pub learned: Option<PathBuf>,
 }
 
 /// Which hosts an app answers for.
@@ -56,10 +60,21 @@ pub enum Wanted {
     /// It serves, this long after it was wanted.
     Serving {
         took: Duration,
+        start: Start,
     },
     Failed(Box<Problem>),
     /// A later one was wanted before this one was ready.
     Superseded,
+}
+
+/// Where a generation came from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// Forked from a parent that had imported its packages.
+    Warm,
+    /// A new Python, for this reason.
+    Cold(String),
 }
 
 pub struct Node {

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::start::{Running, start};
+use super::warm::Warmth;
 use super::{Event, Generation, Meanwhile, OnFailure, Settings, Wanted};
 use crate::app::AppName;
 use crate::gateway::{Route, Routes};
@@ -61,6 +62,7 @@ struct Task {
     /// How long to wait before starting it again, should it die.
     pause: Duration,
     behind: TaskTracker,
+    warmth: Warmth,
 }
 
 struct Wish {
@@ -92,6 +94,7 @@ impl Seat {
             route: Route::Held,
             pause: Duration::ZERO,
             behind: TaskTracker::new(),
+            warmth: Warmth::default(),
         };
         for host in &hosts {
             routes.set(host, Route::Held);
@@ -170,7 +173,7 @@ impl Task {
             self.route(Route::Held);
         }
         self.tell(Event::Starting { app: self.app.clone(), generation: number });
-        let begin = start(number, generation, self.settings.clone(), self.events.clone());
+        let begin = start(number, generation, self.settings.clone(), self.warmth.clone(), self.events.clone());
         let starting = Box::pin(async move {
             tokio::time::sleep(pause).await;
             begin.await
@@ -180,14 +183,19 @@ impl Task {
 
     fn settle(&mut self, wish: Wish, result: Result<Running>) {
         match result {
-            Ok(running) => {
+            Ok(mut running) => {
+                if let Some(modules) = running.learned.take() {
+                    let generation = running.generation.clone();
+                    self.warmth.learn(generation, self.settings.clone(), modules, self.events.clone());
+                }
+                let start = running.start.clone();
                 let took = wish.since.elapsed();
                 self.route(Route::Serving(running.upstream.clone()));
                 self.tell(Event::Serving { app: self.app.clone(), generation: wish.number, took });
                 if let Some((last, _)) = self.current.replace((running, Instant::now())) {
                     self.retire(last, self.settings.rollout.drain_within);
                 }
-                wish.answer(Wanted::Serving { took });
+                wish.answer(Wanted::Serving { took, start });
             }
             Err(problem) => {
                 self.failed(wish.number, problem.clone());
@@ -263,6 +271,7 @@ impl Task {
         }
         self.behind.close();
         self.behind.wait().await;
+        self.warmth.end().await;
     }
 
     fn tell(&self, event: Event) {

@@ -1,23 +1,24 @@
 //! From a generation to processes that answer, or to the reason why not.
 
-use std::collections::{HashSet, VecDeque};
-use std::io::Write as _;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
 
-use super::{Event, Generation, Meanwhile, Settings, contract};
+use super::output::{LastLines, listener};
+use super::warm::{Parent, Warmth};
+use super::{Event, Generation, Meanwhile, Settings, Start, contract};
 use crate::app::Serves;
 use crate::gateway::{By, Rule, Upstream};
 use crate::problem::{Doing as _, Place, Problem, Result};
 use crate::supervisor::{Io, Process, Spec};
 
-/// How many of a process's last lines are kept to explain its end.
-const LAST_LINES: usize = 40;
+/// As much as a datagram can hold by itself on Linux.
+const LONGEST_WORD: usize = 1 << 18;
 
 /// A generation whose processes are up. Dropping it kills them.
 #[derive(Debug)]
@@ -26,33 +27,19 @@ pub(super) struct Running {
     pub generation: Arc<Generation>,
     pub upstream: Arc<Upstream>,
     pub web: Option<Process>,
+    pub start: Start,
+    /// The modules of others that it imported, where that was asked.
+    pub learned: Option<Vec<String>>,
+    _parent: Option<Arc<Parent>>,
     /// Its sockets; gone with it.
     _dir: tempfile::TempDir,
-}
-
-/// The last lines a process printed.
-#[derive(Debug, Clone, Default)]
-struct LastLines(Arc<Mutex<VecDeque<String>>>);
-
-impl LastLines {
-    fn add(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LAST_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
-    }
 }
 
 /// What the web processes tell: see `python/dae/boot.py`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {
+    Learned(Vec<String>),
     Ready(i32),
     Broken(Broken),
 }
@@ -72,6 +59,7 @@ pub(super) async fn start(
     number: u64,
     generation: Arc<Generation>,
     settings: Arc<Settings>,
+    warmth: Warmth,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Running> {
     let dir = tempfile::Builder::new()
@@ -84,32 +72,35 @@ pub(super) async fn start(
     if let Some(release) = generation.release.as_deref().and_then(|release| release.parse().ok()) {
         upstream.headers.push((hyper::header::HeaderName::from_static("x-dae-release"), release));
     }
-    let last_lines = LastLines::default();
-    let mut running =
-        Running { number, generation: generation.clone(), upstream: Arc::new(upstream), web: None, _dir: dir };
+    let upstream = Arc::new(upstream);
     if !generation.manifest.needs_worker() {
-        return Ok(running);
+        let start = Start::Cold("it has no process".into());
+        return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, _dir: dir });
     }
     let notify_path = socket.with_file_name("notify");
     let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
-    let spec = web(&generation, &settings, &socket, &notify_path);
-    let hear = listener(&generation, &settings, "web", last_lines.clone(), events)?;
-    let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+    let config = boot(&generation, &settings, &socket, &notify_path);
+    let (web, last_lines, start, parent) = match warmth.fork(&generation, &settings, &config, &events).await {
+        Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
+        Err(reason) => {
+            let spec = cold(&generation, &settings, &config);
+            let last_lines = LastLines::default();
+            let hear = listener(&generation, &settings, "web", last_lines.clone(), events)?;
+            let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+            (web, last_lines, Start::Cold(reason), None)
+        }
+    };
     let wanted = match settings.rollout.meanwhile {
         // Whoever saves wants an answer; the other workers follow.
         Meanwhile::Hold => 1,
         Meanwhile::KeepServing => generation.manifest.nworkers,
     };
+    let mut words = Words { notify, buffer: vec![0; LONGEST_WORD], learned: None };
     tokio::select! {
-        ready = ready(&notify, usize::from(wanted)) => ready?,
+        ready = words.ready(usize::from(wanted)) => ready?,
         end = web.ended() => {
             // Its last word may be the reason; it was sent before the end.
-            let mut buffer = vec![0; 1 << 16];
-            while let Ok(length) = notify.try_recv(&mut buffer) {
-                if let Ok(Word::Broken(broken)) = serde_json::from_slice(&buffer[..length]) {
-                    return Err(broken.problem());
-                }
-            }
+            words.last()?;
             return Err(Problem::new("app.ended", "the app's web process ended before it answered")
                 .because(end)
                 .detail(last_lines.text()));
@@ -121,23 +112,51 @@ pub(super) async fn start(
                 .hint("look for something at import that waits: a connection, a lock, a download"));
         }
     }
-    running.web = Some(web);
-    Ok(running)
+    Ok(Running {
+        number,
+        generation,
+        upstream,
+        web: Some(web),
+        start,
+        learned: words.learned,
+        _parent: parent,
+        _dir: dir,
+    })
 }
 
-async fn ready(notify: &UnixDatagram, wanted: usize) -> Result<()> {
-    let mut pids = HashSet::new();
-    let mut buffer = vec![0; 1 << 16];
-    while pids.len() < wanted {
-        let length = notify.recv(&mut buffer).await.doing(|| "hear whether the app is ready")?;
-        match serde_json::from_slice(&buffer[..length]) {
-            Ok(Word::Ready(pid)) => drop(pids.insert(pid)),
-            Ok(Word::Broken(broken)) => return Err(broken.problem()),
-            // Not a word of ours.
-            Err(_) => {}
+/// What the web processes say while they start.
+struct Words {
+    notify: UnixDatagram,
+    buffer: Vec<u8>,
+    learned: Option<Vec<String>>,
+}
+
+impl Words {
+    /// Waits until `wanted` workers are ready, or one says why it never will be.
+    async fn ready(&mut self, wanted: usize) -> Result<()> {
+        let mut pids = HashSet::new();
+        while pids.len() < wanted {
+            let length = self.notify.recv(&mut self.buffer).await.doing(|| "hear whether the app is ready")?;
+            match serde_json::from_slice(&self.buffer[..length]) {
+                Ok(Word::Ready(pid)) => drop(pids.insert(pid)),
+                Ok(Word::Learned(modules)) => self.learned = Some(modules),
+                Ok(Word::Broken(broken)) => return Err(broken.problem()),
+                // Not a word of ours.
+                Err(_) => {}
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// What was said before the end and is not heard yet.
+    fn last(&mut self) -> Result<()> {
+        while let Ok(length) = self.notify.try_recv(&mut self.buffer) {
+            if let Ok(Word::Broken(broken)) = serde_json::from_slice(&self.buffer[..length]) {
+                return Err(broken.problem());
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Broken {
@@ -156,7 +175,8 @@ impl Broken {
     }
 }
 
-fn web(generation: &Generation, settings: &Settings, socket: &Path, notify: &Path) -> Spec {
+/// What boot.py is told.
+fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Path) -> Value {
     let launch = &generation.launch;
     let manifest = &generation.manifest;
     let handlers: Vec<_> = manifest
@@ -171,7 +191,7 @@ fn web(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pat
             .map(|(kind, target)| json!({ "url": handler.url, "kind": kind, "target": target.to_string() }))
         })
         .collect();
-    let boot = json!({
+    json!({
         "app": generation.app,
         "root": generation.root,
         "runtime": launch.runtime,
@@ -182,41 +202,20 @@ fn web(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pat
         "socket": socket,
         "notify": notify,
         "environment": settings.environment,
-    });
+        "learn": settings.learned.is_some(),
+    })
+}
+
+/// A Python of its own for a generation.
+fn cold(generation: &Generation, settings: &Settings, config: &Value) -> Spec {
+    let launch = &generation.launch;
     let mut env = contract::environment(generation, settings);
-    env.push(("DAE_BOOT".into(), boot.to_string()));
+    env.push(("DAE_BOOT".into(), config.to_string()));
     // Without a virtualenv nothing of the machine's own Python packages may leak in.
     let mut args: Vec<String> = launch.site.iter().flat_map(|_| ["-s".into(), "-S".into()]).collect();
     args.push(launch.runtime.join("dae/boot.py").to_string_lossy().into_owned());
     let io = if settings.environment == "SDK" { Io::Pty } else { Io::Pipe };
     Spec { program: launch.python.clone(), args, dir: generation.root.clone(), env, io }
-}
-
-/// Hears a process's lines: to the log file, to the last lines, to the events.
-fn listener(
-    generation: &Generation,
-    settings: &Settings,
-    process: &str,
-    last_lines: LastLines,
-    events: mpsc::UnboundedSender<Event>,
-) -> Result<impl FnMut(String) + Send + 'static> {
-    let app = generation.app.clone();
-    let process = process.to_owned();
-    let folder = settings.log_dir.join(app.as_str());
-    std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
-    let path = folder.join(format!("{process}.log"));
-    let mut file = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .doing(|| format!("open the log `{}`", path.display()))?;
-    Ok(move |line: String| {
-        // A full disk must not take the app down with its log.
-        let _ = file.write_all(format!("{}\n", console::strip_ansi_codes(&line)).as_bytes());
-        last_lines.add(line.clone());
-        // Nobody listens any more when the node goes down.
-        let _ = events.send(Event::Output { app: app.clone(), process: process.clone(), line });
-    })
 }
 
 fn rules(generation: &Generation) -> Vec<Rule> {

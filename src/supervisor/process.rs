@@ -78,6 +78,19 @@ impl Process {
         Ok(Self { pid, end })
     }
 
+    /// A process that somebody else started and waits for: it leads a group of its own, and `end` will tell its end.
+    pub fn adopted(id: u32, end: watch::Receiver<Option<End>>) -> io::Result<Self> {
+        Ok(Self { pid: pid_of(id)?, end })
+    }
+
+    /// Ends what a process that has ended left behind in its group.
+    pub fn sweep(id: u32) {
+        if let Ok(pid) = pid_of(id) {
+            // None left is the usual error.
+            let _ = killpg(pid, Signal::SIGKILL);
+        }
+    }
+
     pub fn id(&self) -> u32 {
         self.pid.as_raw().unsigned_abs()
     }

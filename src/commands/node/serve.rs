@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long answers under way may take once the node was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// What an app gets of the node's environment.
+const INHERITED: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER"];
+
 pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
     let home = Home::take(dir)?;
     context.dirs.make_run()?;
@@ -36,8 +39,10 @@ pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
         log_dir: home.log_dir(),
         rollout: Rollout::RELEASE,
         environment: "production",
-        inherited: inherited(),
+        // An app is not told what the node's own environment holds.
+        inherited: context.environment.iter().filter(|(name, _)| INHERITED.contains(&name.as_str())).cloned().collect(),
         hosts: Hosts::Own,
+        learned: None,
     };
     let listen = listen.unwrap_or(home.config.listen);
     let runtime = tokio::runtime::Runtime::new().doing(|| "start the node's threads")?;
@@ -84,13 +89,6 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     node.stop(DRAIN).await;
     hearing.abort();
     Ok(())
-}
-
-/// An app gets the node's own environment, but nothing of the Python the node's owner happened to use.
-fn inherited() -> Vec<(String, String)> {
-    let vars =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    vars.filter(|(name, _)| !name.starts_with("PYTHON") && !name.starts_with("DAE_") && name != "VIRTUAL_ENV").collect()
 }
 
 async fn bind(listen: Listen) -> Result<TcpListener> {

@@ -219,6 +219,7 @@ impl Server {
                 python: python.path,
                 site: Some(assembled.site.clone()),
                 runtime: assembled.runtime.clone(),
+                edition: 0,
             },
             release: Some(id.to_string()),
             env: Vec::new(),
@@ -274,7 +275,7 @@ impl Server {
         let assembled = self.assemble(app, &release).await?;
         let (generation, _) = self.generation(app, id, &assembled).await?;
         match self.node.want(generation).await {
-            Wanted::Serving { took } => Ok(took),
+            Wanted::Serving { took, .. } => Ok(took),
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
             Wanted::Superseded => Err(Problem::new("node.stopping", "the node is stopping")),
         }

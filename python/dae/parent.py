@@ -1,0 +1,215 @@
+"""A warm parent: has imported the packages an app uses, and forks a generation whenever it is told to.
+
+Run as a program with one JSON value in ``DAE_BOOT``: the keys of boot.py that are the same for every generation, and
+
+    control     path of the unix stream socket to talk on, one JSON value a line
+    preload     names of the modules to import, in this order; never the app's own
+
+It says ``{"warm": {"refused": ..., "failed": [...]}}`` once: `refused` is null, or why nothing may be forked from it;
+`failed` names what could not be imported without the app. Then it hears ``{"fork": ID, "config": {...}}`` and says
+``{"forked": ID, "pid": PID}``, and ``{"ended": PID, "code": N}`` or ``{"ended": PID, "signal": N}`` when one is gone.
+When nobody is there to talk to any more, it ends.
+"""
+
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+
+
+def main():
+    config = json.loads(os.environ.pop("DAE_BOOT"))
+    import boot
+
+    # Without the app's own code: it must be new in every generation.
+    boot.set_path(config)
+    sys.path.remove(config["root"])
+    if config["worker"] == "async":
+        # Before anything that keeps a reference to what is patched.
+        from gevent import monkey
+
+        monkey.patch_all()
+    from dae import web  # noqa: F401  (every generation needs it)
+
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    control.connect(config["control"])
+    parent = Parent(config, control)
+    parent.preload()
+    parent.run()
+
+
+class Parent:
+    """Talks over `control`; forks.
+
+    Everything here works below gevent's patches: their event loop must not exist before a fork.
+    """
+
+    def __init__(self, config, control):
+        self.config = config
+        self.control = control
+        self.buffer = b""
+
+    def preload(self):
+        failed = []
+        for name in self.config["preload"]:
+            try:
+                importlib.import_module(name)
+            # It wants the app's settings, most likely; then it is imported after the fork.
+            except BaseException:
+                failed.append(name)
+        gc.collect()
+        # What is here now is never garbage, so no collection needs to touch and so copy its pages.
+        gc.freeze()
+        self.say({"warm": {"refused": self.refusal(), "failed": failed}})
+
+    def refusal(self):
+        """Why a fork would not be like a fresh start, or None."""
+        threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        if threads:
+            return f"a package starts a thread when it is imported ({threads[0]})"
+        try:
+            files = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if exists(number)]
+        except OSError:
+            return None
+        if sum(target.startswith("socket:") for target in files) > 1:
+            return "a package opens a connection when it is imported"
+        return None
+
+    def say(self, message):
+        send(self.control, json.dumps(message).encode() + b"\n")
+
+    def run(self):
+        # The other end of this pipe gets a byte for every signal.
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        os.set_blocking(reader, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        on_signal(signal.SIGCHLD, lambda *_: None)
+        while True:
+            ready = select([self.control.fileno(), reader])
+            if reader in ready:
+                try:
+                    os.read(reader, 4096)
+                except BlockingIOError:
+                    pass
+                self.reap()
+            if self.control.fileno() in ready:
+                data = receive(self.control)
+                if not data:
+                    return
+                self.buffer += data
+                *lines, self.buffer = self.buffer.split(b"\n")
+                for line in lines:
+                    self.fork(json.loads(line), (reader, writer))
+
+    def reap(self):
+        while True:
+            try:
+                pid, status = waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if os.WIFSIGNALED(status):
+                self.say({"ended": pid, "signal": os.WTERMSIG(status)})
+            else:
+                self.say({"ended": pid, "code": os.WEXITSTATUS(status)})
+
+    def fork(self, request, pipe):
+        pid = fork()
+        if pid:
+            try:
+                # Both sides do it: whoever is first, it is done before anybody relies on it.
+                os.setpgid(pid, pid)
+            except OSError:
+                pass
+            return self.say({"forked": request["fork"], "pid": pid})
+        code = 1
+        try:
+            self.become(request["config"], pipe)
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            # Not sys.exit(): above this frame stands the parent's own story.
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
+
+    def become(self, config, pipe):
+        """The child: a generation like any other."""
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        on_signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in pipe:
+            os.close(number)
+        self.control.close()
+        take_keyboard()
+        sys.path.insert(0, config["root"])
+        if "numpy" in sys.modules:
+            # Python's own generator reseeds itself after a fork; numpy's does not.
+            sys.modules["numpy"].random.seed()
+        from dae import web
+
+        web.serve(config)
+
+
+def take_keyboard():
+    """A debugger in the newest generation can read the terminal, if there is one."""
+    before = on_signal(signal.SIGTTOU, signal.SIG_IGN)
+    try:
+        os.tcsetpgrp(0, os.getpgrp())
+    except OSError:
+        pass
+    finally:
+        on_signal(signal.SIGTTOU, before)
+
+
+def exists(number):
+    return os.path.lexists(f"/proc/self/fd/{number}")
+
+
+def original(module, name):
+    """A function as Python has it, gevent or not."""
+    if "gevent.monkey" in sys.modules:
+        from gevent import monkey
+
+        return monkey.get_original(module, name)
+    return getattr(importlib.import_module(module), name)
+
+
+def fork():
+    return original("os", "fork")()
+
+
+def on_signal(number, handler):
+    return original("signal", "signal")(number, handler)
+
+
+def waitpid(pid, options):
+    return original("os", "waitpid")(pid, options)
+
+
+def select(numbers):
+    return original("select", "select")(numbers, [], [])[0]
+
+
+def receive(control):
+    return os.read(control.fileno(), 65536)
+
+
+def send(control, data):
+    while data:
+        data = data[os.write(control.fileno(), data) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+//! A warm parent: a Python that has imported an app's packages, from which generations are forked. See
+//! `python/dae/parent.py` for what is spoken.
+//!
+//! What to import is learned: each generation tells which modules of others it ended up with. A parent that would not be like
+//! a fresh start (a thread, a connection) says so, and the generations start cold, with that reason.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::UnixListener;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use super::output::{LastLines, listener};
+use super::{Event, Generation, Settings, contract};
+use crate::app::Worker;
+use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::{End, Io, Process, Spec};
+
+/// A parent that has not imported everything by then is not waited for.
+const WARM_WITHIN: Duration = Duration::from_mins(1);
+
+type Heard = Lines<BufReader<OwnedReadHalf>>;
+
+/// What must be the same for a generation to be forked from a parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fit {
+    python: PathBuf,
+    runtime: PathBuf,
+    edition: u64,
+    worker: Worker,
+    root: PathBuf,
+    env: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Parent {
+    fit: Fit,
+    /// What it has imported, or cannot import without the app.
+    known: HashSet<String>,
+    /// Why nothing may be forked from it.
+    refused: Option<String>,
+    last_lines: LastLines,
+    forks: mpsc::UnboundedSender<Fork>,
+    /// Ends with it, and so do all it forked.
+    _process: Process,
+    _dir: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Fork {
+    config: Value,
+    reply: oneshot::Sender<Process>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Warm { warm: Warm },
+    Forked { forked: u64, pid: u32 },
+    Ended { ended: u32, code: Option<i32>, signal: Option<i32> },
+}
+
+#[derive(Debug, Deserialize)]
+struct Warm {
+    refused: Option<String>,
+    failed: Vec<String>,
+}
+
+/// One app's warm parent, or none yet. Shared by the seat and what it starts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Warmth {
+    parent: Arc<Mutex<Option<Arc<Parent>>>>,
+}
+
+/// A forked process. Its parent must live as long: with it ends all it forked.
+#[derive(Debug)]
+pub(super) struct Forked {
+    pub process: Process,
+    pub last_lines: LastLines,
+    pub parent: Arc<Parent>,
+}
+
+impl Warmth {
+    /// A process for `generation` from the parent, or the reason why it must start cold. Where there is no parent yet and
+    /// an earlier run has learned what to import, the parent comes first: all is imported once in any case.
+    pub async fn fork(
+        &self,
+        generation: &Arc<Generation>,
+        settings: &Arc<Settings>,
+        config: &Value,
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> Result<Forked, String> {
+        if settings.learned.is_none() {
+            return Err("no warm parent is kept here".into());
+        }
+        let mut place = self.parent.clone().lock_owned().await;
+        if place.is_none() {
+            let modules = learned(settings).ok_or("first start")?;
+            let (generation, settings, events) = (generation.clone(), settings.clone(), events.clone());
+            // A task of its own: a generation that is given up meanwhile must not take the parent with it.
+            let starting = tokio::spawn(async move {
+                *place = Parent::start(&generation, &settings, modules, events).await.ok().map(Arc::new);
+                place
+            });
+            place = starting.await.map_err(|error| error.to_string())?;
+        }
+        let parent = place.clone().ok_or("the warm parent could not be started")?;
+        drop(place);
+        if let Some(reason) = parent.misfit(generation, settings) {
+            return Err(reason);
+        }
+        if let Some(process) = parent.fork(config.clone()).await {
+            return Ok(Forked { process, last_lines: parent.last_lines.clone(), parent });
+        }
+        *self.parent.lock().await = None;
+        Err("the warm parent ended".into())
+    }
+
+    /// `generation` serves and has imported `modules`: makes a parent ready for the next one, behind its back.
+    pub fn learn(
+        &self,
+        generation: Arc<Generation>,
+        settings: Arc<Settings>,
+        modules: Vec<String>,
+        events: mpsc::UnboundedSender<Event>,
+    ) {
+        let place = self.parent.clone();
+        tokio::spawn(async move {
+            let mut held = place.lock().await;
+            keep(&settings, &modules);
+            match &*held {
+                // The next generation waits for it: that is sooner than a start of its own.
+                None => *held = Parent::start(&generation, &settings, modules, events).await.ok().map(Arc::new),
+                Some(parent) if parent.suits(&generation, &settings, &modules) => {}
+                Some(_) => {
+                    drop(held);
+                    if let Ok(parent) = Parent::start(&generation, &settings, modules, events).await {
+                        *place.lock().await = Some(Arc::new(parent));
+                    }
+                }
+            }
+        });
+    }
+
+    /// Ends the parent.
+    pub async fn end(&self) {
+        self.parent.lock().await.take();
+    }
+}
+
+impl Parent {
+    /// Starts one for generations like `generation`, and waits until it has imported `modules`.
+    async fn start(
+        generation: &Generation,
+        settings: &Settings,
+        modules: Vec<String>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Result<Self> {
+        let last_lines = LastLines::default();
+        let hear = listener(generation, settings, "web", last_lines.clone(), events)?;
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("{}-parent-", generation.app))
+            .tempdir_in(&settings.run_dir)
+            .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
+        let control = dir.path().join("control");
+        let door = UnixListener::bind(&control).doing(|| format!("make the socket `{}`", control.display()))?;
+        let fit = Fit::of(generation, settings);
+        let spec = spec(generation, &fit, &control, &modules);
+        let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+        let warmed = async {
+            let (stream, _) = door.accept().await.doing(|| "hear from the warm parent")?;
+            let (lines, write) = stream.into_split();
+            let mut lines = BufReader::new(lines).lines();
+            match read(&mut lines).await {
+                Some(Word::Warm { warm }) => Ok((lines, write, warm)),
+                _ => Err(Problem::new("node.parent", "the warm parent ended while it imported")),
+            }
+        };
+        let (lines, write, warm) = tokio::select! {
+            warmed = tokio::time::timeout(WARM_WITHIN, warmed) => {
+                warmed.map_err(|_| Problem::new("node.parent", "the warm parent took longer than a minute to import"))??
+            }
+            end = process.ended() => return Err(Problem::new("node.parent", "the warm parent ended").because(end)),
+        };
+        let (forks, wanted) = mpsc::unbounded_channel();
+        tokio::spawn(talk(lines, write, wanted));
+        let mut known: HashSet<String> = modules.into_iter().collect();
+        known.extend(warm.failed);
+        Ok(Self { fit, known, refused: warm.refused, last_lines, forks, _process: process, _dir: dir })
+    }
+
+    /// Why `generation` cannot be forked from this parent; `None` when it can.
+    fn misfit(&self, generation: &Generation, settings: &Settings) -> Option<String> {
+        let fit = Fit::of(generation, settings);
+        if let Some(refused) = &self.refused {
+            Some(refused.clone())
+        } else if fit.edition != self.fit.edition {
+            Some("the packages changed".into())
+        } else if fit == self.fit {
+            None
+        } else {
+            Some("app.yaml or the environment changed".into())
+        }
+    }
+
+    /// Whether it is as good for the generations after `generation`, which imported `modules`, as a new one would be.
+    fn suits(&self, generation: &Generation, settings: &Settings, modules: &[String]) -> bool {
+        let lacks = modules.iter().any(|module| !self.known.contains(module));
+        let would_refuse_too = self.refused.is_some() && Fit::of(generation, settings) == self.fit;
+        !lacks && (would_refuse_too || self.misfit(generation, settings).is_none())
+    }
+
+    /// Forks a generation, told by `config` (see boot.py).
+    async fn fork(&self, config: Value) -> Option<Process> {
+        let (reply, forked) = oneshot::channel();
+        self.forks.send(Fork { config, reply }).ok()?;
+        forked.await.ok()
+    }
+}
+
+impl Fit {
+    fn of(generation: &Generation, settings: &Settings) -> Self {
+        let launch = &generation.launch;
+        Self {
+            python: launch.python.clone(),
+            runtime: launch.runtime.clone(),
+            edition: launch.edition,
+            worker: generation.manifest.worker,
+            root: generation.root.clone(),
+            env: contract::environment(generation, settings),
+        }
+    }
+}
+
+fn spec(generation: &Generation, fit: &Fit, control: &Path, modules: &[String]) -> Spec {
+    let boot = json!({
+        "root": fit.root,
+        "runtime": fit.runtime,
+        "site": generation.launch.site,
+        "worker": fit.worker,
+        "control": control,
+        "preload": modules,
+    });
+    let mut env = fit.env.clone();
+    env.push(("DAE_BOOT".into(), boot.to_string()));
+    Spec {
+        program: fit.python.clone(),
+        args: vec![fit.runtime.join("dae/parent.py").to_string_lossy().into_owned()],
+        dir: fit.root.clone(),
+        env,
+        io: Io::Pty,
+    }
+}
+
+/// Owns the talk with a parent until it ends; then all it forked has ended too.
+async fn talk(mut lines: Heard, mut write: OwnedWriteHalf, mut wanted: mpsc::UnboundedReceiver<Fork>) {
+    let mut count = 0;
+    let mut asked: HashMap<u64, oneshot::Sender<Process>> = HashMap::new();
+    let mut alive: HashMap<u32, watch::Sender<Option<End>>> = HashMap::new();
+    loop {
+        tokio::select! {
+            fork = wanted.recv() => {
+                let Some(fork) = fork else { break };
+                count += 1;
+                let line = format!("{}\n", json!({ "fork": count, "config": fork.config }));
+                asked.insert(count, fork.reply);
+                if write.write_all(line.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+            word = read(&mut lines) => match word {
+                Some(Word::Forked { forked, pid }) => {
+                    let (tell, end) = watch::channel(None);
+                    alive.insert(pid, tell);
+                    if let (Some(reply), Ok(process)) = (asked.remove(&forked), Process::adopted(pid, end)) {
+                        // Not wanted any more: the handle comes back and its drop ends the process.
+                        let _ = reply.send(process);
+                    }
+                }
+                Some(Word::Ended { ended, code, signal }) => {
+                    Process::sweep(ended);
+                    if let Some(tell) = alive.remove(&ended) {
+                        let end = signal.map_or(End::Code(code.unwrap_or(-1)), End::Signal);
+                        // Nobody may care any more.
+                        let _ = tell.send(Some(end));
+                    }
+                }
+                Some(Word::Warm { .. }) => {}
+                None => break,
+            },
+        }
+    }
+    for (pid, tell) in alive {
+        Process::sweep(pid);
+        let _ = tell.send(Some(End::Signal(9)));
+    }
+}
+
+/// The next word; `None` when the parent has gone or speaks no words of ours.
+async fn read(lines: &mut Heard) -> Option<Word> {
+    serde_json::from_str(&lines.next_line().await.ok()??).ok()
+}
+
+/// What was learned in earlier runs.
+fn learned(settings: &Settings) -> Option<Vec<String>> {
+    let text = std::fs::read(settings.learned.as_ref()?).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Keeps what was learned. It can be learned again, so a write that fails is no matter.
+fn keep(settings: &Settings, modules: &[String]) {
+    if let Some(path) = &settings.learned {
+        let aside = path.with_extension("new");
+        let _ = std::fs::write(&aside, json!(modules).to_string()).and_then(|()| std::fs::rename(&aside, path));
+    }
+}
