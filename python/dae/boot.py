@@ -23,8 +23,9 @@ import sys
 def main():
     config = json.loads(os.environ.pop("DAE_BOOT"))
     set_path(config)
-    from dae import web
+    from dae import lifeline, web
 
+    lifeline.hold()
     web.serve(config)
 
 

@@ -33,7 +33,9 @@ def main():
         from gevent import monkey
 
         monkey.patch_all()
-    from dae import web  # noqa: F401  (every generation needs it)
+    from dae import lifeline, web  # noqa: F401  (every generation needs it)
+
+    lifeline.hold()
 
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     control.connect(config["control"])
@@ -157,8 +159,9 @@ class Parent:
         if "numpy" in sys.modules:
             # Python's own generator reseeds itself after a fork; numpy's does not.
             sys.modules["numpy"].random.seed()
-        from dae import web
+        from dae import lifeline, web
 
+        lifeline.hold()
         web.serve(config)
 
 

@@ -6,7 +6,7 @@ import sys
 
 import gunicorn.app.base
 
-from dae import source
+from dae import lifeline, source
 from dae.dispatch import application
 
 WORKER_CLASSES = {"async": "gevent", "sync": "gthread", "asgi": "asgi"}
@@ -38,6 +38,7 @@ class Server(gunicorn.app.base.BaseApplication):
             "loglevel": "warning",
             "proc_name": "dae " + config["app"],
             "chdir": config["root"],
+            "post_fork": lambda arbiter, worker: lifeline.hold(),
             "post_worker_init": lambda worker: ready(config),
         }
         for name, value in settings.items():

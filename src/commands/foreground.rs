@@ -2,7 +2,8 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::problem::{Doing as _, Result};
+use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::guardian::{self, Ended, Role};
 
 /// The runtime of a command that serves.
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -12,6 +13,21 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .build()
         .doing(|| "start the server's threads")
 }
+
+/// Puts the rest of the command below a guardian. The answer is the guardian's: the exit code it ends with; without one,
+/// this is the process that works.
+pub fn guard() -> Result<Option<u8>> {
+    match guardian::guard().doing(|| "start below a guardian")? {
+        Role::Works => Ok(None),
+        Role::Guarded(Ended::Code(code)) => Ok(Some(code)),
+        Role::Guarded(Ended::Signal(signal)) => {
+            Err(Problem::new("guardian.died", format!("dae was ended by {signal}; so is everything it had started"))
+                .exit(128 + u8::try_from(signal as i32).unwrap_or(0)))
+        }
+    }
+}
+
+pub use guardian::end_descendants;
 
 /// Ready at Ctrl-C, a closed terminal or a word to end. Call it inside a runtime.
 pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static> {
@@ -24,6 +40,11 @@ pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
+        }
+        if guardian::is_orphaned() {
+            // Somebody killed the guardian to be rid of all of this.
+            guardian::end_descendants();
+            std::process::exit(137);
         }
     })
 }

@@ -34,6 +34,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some(exit) = foreground::guard()? {
+        return Ok(Box::new(Done { exit }));
+    }
     let from = args.directory.map_or_else(|| context.cwd.clone(), |directory| context.cwd.join(directory));
     let app = context.app_in(&app::find(&from)?)?;
     let mut session = Session::take(&app.root)?;
@@ -51,8 +54,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     runtime.block_on(async {
         let (events, mut heard) = mpsc::unbounded_channel();
         let stop = foreground::stop()?;
-        let running = tokio::spawn(server.run(app, events, stop));
-        while let Some(event) = heard.recv().await {
+        let mut running = tokio::spawn(server.run(app, events, stop));
+        loop {
+            // Its end counts, not the last sender's: a process that left the family may hold its output open for ever.
+            let event = tokio::select! {
+                biased;
+                Some(event) = heard.recv() => event,
+                result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+            };
             if let Event::Ready { url, pid, .. } = &event {
                 session.tell(&Server { pid: *pid, url: url.clone() })?;
                 greet(context, url);
@@ -62,11 +71,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             }
             context.terminal.tell(&event);
         }
-        match running.await {
-            Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
     })?;
+    foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))
 }

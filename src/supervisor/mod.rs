@@ -1,5 +1,6 @@
 //! Child processes: started, listened to, ended with all they started. Knows no apps.
 
+pub mod guardian;
 mod output;
 mod process;
 

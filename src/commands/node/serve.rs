@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Terminal;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, foreground};
 use crate::gateway::{self, Gateway, Routes};
 use crate::node::{Event as NodeEvent, Hosts, Node, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
@@ -28,6 +27,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 const INHERITED: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER"];
 
 pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
+    if let Some(exit) = foreground::guard()? {
+        return Ok(Box::new(Done { exit }));
+    }
     let home = Home::take(dir)?;
     context.dirs.make_run()?;
     let run_dir = context.dirs.run.join(home.name());
@@ -45,8 +47,9 @@ pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
         learned: None,
     };
     let listen = listen.unwrap_or(home.config.listen);
-    let runtime = tokio::runtime::Runtime::new().doing(|| "start the node's threads")?;
+    let runtime = foreground::runtime()?;
     runtime.block_on(serve(&home, settings, listen, &context.terminal))?;
+    foreground::end_descendants();
     Ok(Box::new(Done::default()))
 }
 
@@ -54,8 +57,7 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     let listener = bind(listen).await?;
     let address = listener.local_addr().doing(|| "find the port")?;
     // Before anybody is told that it is ready: whoever hears that may stop it at once.
-    let mut interrupt = signal(SignalKind::interrupt()).doing(|| "hear signals")?;
-    let mut terminate = signal(SignalKind::terminate()).doing(|| "hear signals")?;
+    let told = foreground::stop()?;
     let (events, heard) = mpsc::unbounded_channel();
     let node = Node::new(settings, Arc::new(Routes::default()), events);
     let teller = terminal.clone();
@@ -75,10 +77,7 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     });
     let closing = server.clone();
     let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        told.await;
         // While connections are open: those who follow a release hear that it has failed. If the store cannot be written,
         // the next start says so.
         let _ = tokio::task::spawn_blocking(move || closing.close()).await;
