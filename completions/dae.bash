@@ -1286,7 +1286,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__serve)
-            opts="-p -q -v -h --port --host --open --json --color --quiet --verbose --help"
+            opts="-p -q -v -h --port --host --cold --open --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

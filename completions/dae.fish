@@ -114,6 +114,7 @@ complete -c dae -n "__fish_dae_using_subcommand serve" -l host -d 'The address t
 complete -c dae -n "__fish_dae_using_subcommand serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand serve" -l cold -d 'Start a new Python for every reload, instead of forking one that has imported the packages'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l open -d 'Open the app in a browser'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand serve" -s q -l quiet -d 'Say only what went wrong'

@@ -1,0 +1,138 @@
+//! `dae serve`, with a real browser's part played by hand.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use crate::harness::{Http, Place, Running, free_port, get};
+
+const YAML: &str = "application: app\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n";
+
+fn says(what: &str) -> String {
+    format!(
+        "def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/html')])\n    return [b'{what}']\n"
+    )
+}
+
+fn app(what: &str) -> Place {
+    let place = Place::new();
+    place.write("app/app.yaml", YAML).write("app/app.py", says(what)).write("app/pip-req.txt", "");
+    place
+}
+
+fn serve(place: &Place) -> (Running, u16) {
+    let port = free_port();
+    let mut serve = place.dae(["serve", "app", "--port", &port.to_string()]).spawn();
+    serve.until("started");
+    (serve, port)
+}
+
+/// Asks until the answer holds `wanted`: between a save and the system's word of it an old answer is possible.
+fn until(port: u16, wanted: &str) -> String {
+    for _ in 0..200 {
+        let text = get(port, "app.localhost", "/").text();
+        if text.contains(wanted) {
+            return text;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("`{wanted}` was never answered");
+}
+
+#[test]
+fn a_broken_save_shows_its_traceback_and_the_next_good_one_recovers() {
+    let place = app("one");
+    let (mut serve, port) = serve(&place);
+    assert!(get(port, "app.localhost", "/").text().starts_with("one"));
+    for (broken, told) in [
+        ("def app(:\n", "SyntaxError"),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named &#x27;no_such_module&#x27;"),
+        ("import sys\nsys.exit('enough')\n", "SystemExit: enough"),
+        ("x = 1\n", "and module `app` has no `app`"),
+    ] {
+        place.write("app/app.py", broken);
+        serve.until("error:");
+        let mut http = Http::open(port);
+        let page = http.send("GET", "app.localhost", "/", &[("Accept", "text/html")], b"").unwrap();
+        assert_eq!(page.status, 500);
+        assert!(page.text().contains(told), "{}", page.text());
+        assert!(page.text().contains("/_dae/refresh.js"));
+        place.write("app/app.py", says(&format!("after {}", broken.len())));
+        until(port, &format!("after {}", broken.len()));
+        serve.until("reloaded");
+    }
+    let ran = serve.stop();
+    assert_eq!(ran.code, 0, "{}", ran.raw());
+}
+
+#[test]
+fn app_yaml_and_pip_req_are_followed_too() {
+    let place = app("one");
+    let (mut serve, port) = serve(&place);
+    place.write("app/app.yaml", "application: app\nhandlers:\n- url: /.*\n  wsgi_ap: app:app\n");
+    serve.until("does not say what answers");
+    assert!(until(port, "does not say what answers").contains("app.yaml:3"));
+    place.write("app/app.yaml", YAML);
+    until(port, "one");
+    // A package that is new in the file is there for the code that is saved with it.
+    place.write("app/pip-req.txt", "itsdangerous==2.2.0\n");
+    place.write("app/app.py", format!("import itsdangerous\n{}", says("signed")));
+    until(port, "signed");
+    assert_eq!(serve.stop().code, 0);
+}
+
+#[test]
+fn the_browser_hears_of_every_change() {
+    let place = app("<h1>one</h1>");
+    place.write("app/static/style.css", "a {}");
+    let (mut serve, port) = serve(&place);
+    let html = get(port, "app.localhost", "/");
+    assert_eq!(html.text(), "<h1>one</h1><script src=\"/_dae/refresh.js\" async></script>");
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /_dae/refresh HTTP/1.1\r\nHost: app.localhost\r\n\r\n").unwrap();
+    let mut heard = String::new();
+    let mut numbers = |wanted: usize| {
+        let mut chunk = [0; 4096];
+        while heard.matches("data: ").count() < wanted {
+            let count = stream.read(&mut chunk).unwrap();
+            assert_ne!(count, 0, "{heard}");
+            heard.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        }
+    };
+    numbers(1);
+    place.write("app/app.py", says("<h1>two</h1>"));
+    numbers(2);
+    place.write("app/static/style.css", "b {}");
+    numbers(3);
+    place.write("app/app.py", "broken(");
+    numbers(4);
+    serve.until("refreshed");
+    assert_eq!(serve.stop().code, 0);
+}
+
+#[test]
+fn a_taken_port_and_a_second_serve_are_told() {
+    let place = app("one");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let ran = place.dae(["serve", "app", "--port", &port.to_string()]).run();
+    assert_eq!(ran.code, 1);
+    let me = std::process::id();
+    for part in [&format!("port {port} is taken"), &format!("process {me} holds it"), "type `dae serve --port "] {
+        assert!(ran.stderr.contains(part), "{}", ran.raw());
+    }
+    let (first, _) = serve(&place);
+    let second = place.dae(["serve", "app", "--port", &free_port().to_string()]).run();
+    assert_eq!(second.code, 1);
+    assert!(second.stderr.contains("this app is served already"), "{}", second.raw());
+    assert_eq!(first.stop().code, 0);
+}
+
+#[test]
+fn other_names_than_the_machines_own_are_not_answered() {
+    let place = app("one");
+    let (serve, port) = serve(&place);
+    for (host, status) in [("app.localhost", 200), ("localhost", 200), ("127.0.0.1", 200), ("evil.example", 404)] {
+        assert_eq!(get(port, host, "/").status, status, "{host}");
+    }
+    assert_eq!(serve.stop().code, 0);
+}
