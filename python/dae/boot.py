@@ -13,6 +13,7 @@ Run as a program: ``python boot.py`` with the value in ``DAE_BOOT``. Its keys:
                 {"broken": {...}}
     learn       whether "learned" is wanted
     environment SDK | production
+    env         the variables that are this generation's own: for parent.py; here they are set already
 """
 
 import json

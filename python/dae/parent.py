@@ -1,6 +1,7 @@
 """A warm parent: has imported the packages an app uses, and forks a generation whenever it is told to.
 
-Run as a program with one JSON value in ``DAE_BOOT``: the keys of boot.py that are the same for every generation, and
+Run as a program with one JSON value in ``DAE_BOOT``: the keys of boot.py that are the same for every generation, `root` (a
+folder of its own, not the app's), and
 
     control     path of the unix stream socket to talk on, one JSON value a line
     preload     names of the modules to import, in this order; never the app's own
@@ -155,6 +156,8 @@ class Parent:
             os.close(number)
         self.control.close()
         take_keyboard()
+        os.environ.update(config["env"])
+        os.chdir(config["root"])
         sys.path.insert(0, config["root"])
         if "numpy" in sys.modules:
             # Python's own generator reseeds itself after a fork; numpy's does not.

@@ -65,7 +65,7 @@ impl term::Event for Event {
             Self::Started { took_ms, .. } => Line::good("started", format!("in {}", Took(*took_ms))),
             Self::Reloaded { took_ms, start, changed } => {
                 let cold = match start {
-                    Start::Warm => String::new(),
+                    Start::Warm | Start::Kept => String::new(),
                     Start::Cold(reason) => format!(" · cold: {reason}"),
                 };
                 Line::good("reloaded", format!("in {} · {}{cold}", Took(*took_ms), names(changed)))

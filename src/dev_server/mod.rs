@@ -50,6 +50,8 @@ pub struct DevServer {
 /// The parts that a change needs.
 struct Serving {
     root: PathBuf,
+    /// Where it is kept what a warm parent should import.
+    learned: Option<PathBuf>,
     cache_dir: PathBuf,
     node: Arc<Node>,
     browser: Arc<Browser>,
@@ -84,7 +86,6 @@ impl DevServer {
             environment: "SDK",
             inherited: self.inherited,
             hosts: hosts(address),
-            learned: (!self.cold).then(|| self.root.join(".dae/learned.json")),
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
         let browser = Browser::new(events.clone());
@@ -105,6 +106,7 @@ impl DevServer {
         })?;
         let url = url(&app, address);
         let serving = Serving {
+            learned: (!self.cold).then(|| self.root.join(".dae/learned.json")),
             root: self.root,
             cache_dir: self.cache_dir,
             node: node.clone(),
@@ -168,6 +170,8 @@ impl Serving {
                 edition: self.edition,
             },
             release: None,
+            brought_by: None,
+            learned: self.learned.clone(),
             env: venv(&self.app.root, &self.node.settings.inherited),
         };
         let wanted = self.node.want(generation);

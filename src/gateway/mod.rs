@@ -5,6 +5,7 @@
 //! upstream is counted, and [`Upstream::idle`] can tell when it may go. A route that is `Held` lets requests wait.
 
 mod accept;
+mod ask;
 mod page;
 mod proxy;
 mod routes;
@@ -22,6 +23,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 
 pub use accept::serve;
+pub use ask::ask;
 pub use page::plain;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Rule};

@@ -19,10 +19,14 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
 /// Joins the two sides. The lease is held until both have ended.
 pub(super) fn join(client: OnUpgrade, server: OnUpgrade, lease: Lease) {
     tokio::spawn(async move {
-        let _lease = lease;
+        let cut = lease.upstream.cut.notified();
         if let (Ok(client), Ok(server)) = (client.await, server.await) {
+            let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
             // An end by either side, clean or not, is the end of the conversation; there is nobody to tell.
-            let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                () = cut => {}
+            }
         }
     });
 }

@@ -1,14 +1,14 @@
 //! A server behind the gateway, on a unix socket, with the connections to it that are free.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{Body, Rule};
 
@@ -25,8 +25,10 @@ pub struct Upstream {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What is answered from files; all else goes to the socket.
     pub rules: Vec<Rule>,
-    pub(super) leases: watch::Sender<usize>,
-    free: Mutex<Vec<(SendRequest<Body>, Instant)>>,
+    pub(super) leases: Arc<watch::Sender<usize>>,
+    free: Arc<Mutex<Vec<(SendRequest<Body>, Instant)>>>,
+    /// Ends the conversations that are no longer HTTP.
+    pub(super) cut: Arc<Notify>,
 }
 
 /// A connection that is ready for a request.
@@ -40,7 +42,32 @@ pub(super) struct Connection {
 impl Upstream {
     /// A server that listens on the unix socket at `socket`.
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket, headers: Vec::new(), rules: Vec::new(), leases: watch::Sender::new(0), free: Mutex::default() }
+        Self {
+            socket,
+            headers: Vec::new(),
+            rules: Vec::new(),
+            leases: Arc::new(watch::Sender::new(0)),
+            free: Arc::default(),
+            cut: Arc::default(),
+        }
+    }
+
+    /// The same server under other headers and rules: what is under way with one is under way with the other.
+    pub fn again(&self) -> Self {
+        let Self { socket, leases, free, cut, .. } = self;
+        Self {
+            socket: socket.clone(),
+            headers: Vec::new(),
+            rules: Vec::new(),
+            leases: leases.clone(),
+            free: free.clone(),
+            cut: cut.clone(),
+        }
+    }
+
+    /// Ends websockets and other conversations that do not end by themselves.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
     }
 
     /// Returns when nobody holds a lease.

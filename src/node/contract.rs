@@ -8,13 +8,16 @@
 //! | `DAE_APPROOT` | the folder app.yaml is in |
 //! | `DAE_WORKER` | `async`, `sync` or `asgi` |
 //! | `DAE_PERMDIR` | the folder for permanent files |
-//! | `DAE_RELEASE` | on a remote: the release, `r42` |
+//! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
 use super::{Generation, Settings};
 
 /// Variables of ours that are no business of an app, and one that would hide its bytecode cache.
 const WITHHELD: &[&str] =
     &["DAE_TOKEN", "DAE_REMOTE", "DAE_YES", "DAE_GUARDED", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME"];
+
+/// Those that differ from one generation to the next, so a warm parent knows none of them.
+pub const OF_ONE: &[&str] = &["DAE_APPROOT", "DAE_PERMDIR", "DAE_RELEASE"];
 
 /// The whole environment of a process of `generation`.
 pub fn environment(generation: &Generation, settings: &Settings) -> Vec<(String, String)> {
@@ -30,7 +33,7 @@ pub fn environment(generation: &Generation, settings: &Settings) -> Vec<(String,
     set("DAE_APPROOT", path(&generation.root));
     set("DAE_WORKER", generation.manifest.worker.as_str().to_owned());
     set("DAE_PERMDIR", path(&generation.root.join("permdir")));
-    if let Some(release) = &generation.release {
+    if let Some(release) = &generation.brought_by {
         set("DAE_RELEASE", release.clone());
     }
     set("PYTHONUNBUFFERED", "1".into());

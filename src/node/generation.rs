@@ -13,8 +13,21 @@ pub struct Generation {
     pub launch: Launch,
     /// The release it is of, on a remote: sent with every answer as `X-Dae-Release`.
     pub release: Option<String>,
+    /// The release that brought this code: an earlier one, where `release` repeats it.
+    pub brought_by: Option<String>,
     /// Beyond the environment contract.
     pub env: Vec<(String, String)>,
+    /// Where it is kept what a warm parent should import for such generations; none: they start cold.
+    pub learned: Option<PathBuf>,
+}
+
+impl Generation {
+    /// Whether its processes would be just like those of `other`. Only where the folder of other code has another name.
+    pub(super) fn runs_like(&self, other: &Self) -> bool {
+        let Self { app, manifest, root, launch, release: _, brought_by, env, learned: _ } = self;
+        (app, manifest, root, launch) == (&other.app, &other.manifest, &other.root, &other.launch)
+            && (brought_by, env) == (&other.brought_by, &other.env)
+    }
 }
 
 /// How Python is started for it.

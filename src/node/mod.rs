@@ -7,6 +7,7 @@ mod generation;
 mod output;
 mod rollout;
 mod seat;
+mod selftest;
 mod start;
 mod warm;
 
@@ -41,8 +42,14 @@ pub struct Settings {
     /// What apps get of the environment dae itself was started in.
     pub inherited: Vec<(String, String)>,
     pub hosts: Hosts,
-    /// Where it is kept what a warm parent should import; none: every generation starts cold.
-    pub learned: Option<PathBuf>,
+}
+
+/// What the work for one app is done with.
+#[derive(Debug, Clone)]
+struct Surroundings {
+    settings: Arc<Settings>,
+    events: mpsc::UnboundedSender<Event>,
+    logs: output::Logs,
 }
 
 /// Which hosts an app answers for.
@@ -75,6 +82,8 @@ pub enum Start {
     Warm,
     /// A new Python, for this reason.
     Cold(String),
+    /// It was there: the one that served before the last, kept warm.
+    Kept,
 }
 
 pub struct Node {
@@ -135,7 +144,12 @@ impl Node {
             if let Hosts::Also(also) = &self.settings.hosts {
                 hosts.extend_from_slice(also);
             }
-            Seat::open(app.clone(), hosts, self.settings.clone(), self.routes.clone(), self.events.clone())
+            let surroundings = Surroundings {
+                settings: self.settings.clone(),
+                events: self.events.clone(),
+                logs: output::Logs::new(self.settings.log_dir.join(app.as_str())),
+            };
+            Seat::open(app.clone(), hosts, surroundings, self.routes.clone())
         };
         seats.entry(app.clone()).or_insert_with(open).clone()
     }

@@ -1,16 +1,20 @@
-//! What an app's processes print: to the log file, to whoever listens, and the last of it to explain an end.
+//! What an app's processes print: to the log files, to whoever listens, and the last of it to explain an end.
 
-use std::collections::VecDeque;
-use std::io::Write as _;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
-
-use super::{Event, Generation, Settings};
+use super::{Event, Generation, Surroundings};
 use crate::problem::{Doing as _, Result};
 
 /// How many of a process's last lines are kept to explain its end.
 const LAST_LINES: usize = 40;
+/// A log file that would grow beyond this, in bytes, is put aside.
+const LARGEST: u64 = 10 << 20;
+/// `web.log.1`, the newest, to `web.log.4`.
+const ASIDE: usize = 4;
 
 /// The last lines a process printed.
 #[derive(Debug, Clone, Default)]
@@ -31,29 +35,109 @@ impl LastLines {
     }
 }
 
+/// An app's log files, one a process, each with those put aside when it was full. The generations of an app write to the
+/// same ones, so they share this.
+#[derive(Debug, Clone)]
+pub(super) struct Logs {
+    folder: PathBuf,
+    files: Arc<Mutex<HashMap<String, Log>>>,
+}
+
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    file: File,
+    size: u64,
+}
+
+impl Logs {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, files: Arc::default() }
+    }
+
+    fn open(&self, process: &str) -> Result<()> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.contains_key(process) {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&self.folder).doing(|| format!("make the folder `{}`", self.folder.display()))?;
+        let path = self.folder.join(format!("{process}.log"));
+        let log = Log::open(&path).doing(|| format!("open the log `{}`", path.display()))?;
+        files.insert(process.to_owned(), log);
+        Ok(())
+    }
+
+    fn write(&self, process: &str, line: &str) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = files.get_mut(process) {
+            // A full disk must not take the app down with its log.
+            let _ = log.write(line, LARGEST);
+        }
+    }
+}
+
+impl Log {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::options().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), size: file.metadata()?.len(), file })
+    }
+
+    fn write(&mut self, line: &str, largest: u64) -> io::Result<()> {
+        let line = format!("{line}\n");
+        if self.size > 0 && self.size + line.len() as u64 > largest {
+            let aside = |number: usize| self.path.with_extension(format!("log.{number}"));
+            for number in (1..ASIDE).rev() {
+                // There need not be that many yet.
+                let _ = std::fs::rename(aside(number), aside(number + 1));
+            }
+            std::fs::rename(&self.path, aside(1))?;
+            *self = Self::open(&self.path)?;
+        }
+        self.file.write_all(line.as_bytes())?;
+        self.size += line.len() as u64;
+        Ok(())
+    }
+}
+
 /// Hears a process's lines: to the log file, to the last lines, to the events.
 pub(super) fn listener(
     generation: &Generation,
-    settings: &Settings,
+    surroundings: &Surroundings,
     process: &str,
     last_lines: LastLines,
-    events: mpsc::UnboundedSender<Event>,
 ) -> Result<impl FnMut(String) + Send + 'static> {
-    let app = generation.app.clone();
-    let process = process.to_owned();
-    let folder = settings.log_dir.join(app.as_str());
-    std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
-    let path = folder.join(format!("{process}.log"));
-    let mut file = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .doing(|| format!("open the log `{}`", path.display()))?;
+    let Surroundings { events, logs, .. } = surroundings.clone();
+    logs.open(process)?;
+    let (app, process) = (generation.app.clone(), process.to_owned());
     Ok(move |line: String| {
-        // A full disk must not take the app down with its log.
-        let _ = file.write_all(format!("{}\n", console::strip_ansi_codes(&line)).as_bytes());
+        logs.write(&process, &console::strip_ansi_codes(&line));
         last_lines.add(line.clone());
         // Nobody listens any more when the node goes down.
         let _ = events.send(Event::Output { app: app.clone(), process: process.clone(), line });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_put_aside_when_it_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.log");
+        let mut log = Log::open(&path).unwrap();
+        for number in 0..14 {
+            log.write(&format!("line {number:02}"), 16).unwrap();
+        }
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+        assert_eq!(read("web.log"), "line 12\nline 13\n");
+        assert_eq!(read("web.log.1"), "line 10\nline 11\n");
+        assert_eq!(read("web.log.4"), "line 04\nline 05\n");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1 + ASIDE);
+        // Another run goes on where this one stopped, and a line larger than a file is written whole.
+        let mut log = Log::open(&path).unwrap();
+        log.write("one that is longer than a whole file", 16).unwrap();
+        assert_eq!(read("web.log.1"), "line 12\nline 13\n");
+        assert_eq!(read("web.log"), "one that is longer than a whole file\n");
+    }
 }

@@ -25,6 +25,8 @@ pub struct Rollout {
     pub ready_within: Duration,
     /// How long the last one's requests may go on.
     pub drain_within: Duration,
+    /// How long the one that was replaced is kept ready to come back; zero: it ends when it is drained.
+    pub keep_warm: Duration,
     /// How long processes may take over an orderly end, after that.
     pub end_within: Duration,
 }
@@ -36,6 +38,7 @@ impl Rollout {
         on_failure: OnFailure::ShowProblem,
         ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(5),
+        keep_warm: Duration::ZERO,
         end_within: Duration::from_millis(600),
     };
     /// A remote: never down.
@@ -44,6 +47,7 @@ impl Rollout {
         on_failure: OnFailure::KeepLast,
         ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(30),
+        keep_warm: Duration::from_mins(10),
         end_within: Duration::from_secs(10),
     };
 }

@@ -1,7 +1,8 @@
 //! One app's place on a node: a task that owns which generation serves, and follows one queue of wishes.
 //!
 //! A later wish always wins: what is still starting is given up. What is replaced is drained behind, by the count of
-//! leases, and only then stopped. A generation that dies by itself is started again, later each time it dies young.
+//! leases, and only then stopped; where the policy says so, it is first kept warm for a while, and a wish for just such a
+//! generation is granted on the spot. A generation that dies by itself is started again, later each time it dies young.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::start::{Running, start};
 use super::warm::Warmth;
-use super::{Event, Generation, Meanwhile, OnFailure, Settings, Wanted};
+use super::{Event, Generation, Meanwhile, OnFailure, Rollout, Start, Surroundings, Wanted};
 use crate::app::AppName;
 use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
@@ -49,20 +50,39 @@ type Starting = Pin<Box<dyn Future<Output = Result<Running>> + Send>>;
 
 struct Task {
     app: AppName,
-    settings: Arc<Settings>,
+    surroundings: Surroundings,
+    rollout: Rollout,
     routes: Arc<Routes>,
     hosts: Vec<String>,
-    events: mpsc::UnboundedSender<Event>,
     held: Arc<AtomicBool>,
     /// Counts up: the last generation's number.
     number: u64,
     current: Option<(Running, Instant)>,
+    /// What served before `current`.
+    kept: Option<Kept>,
     /// What the route is, or would be if it were not held.
     route: Route,
     /// How long to wait before starting it again, should it die.
     pause: Duration,
     behind: TaskTracker,
     warmth: Warmth,
+}
+
+/// A generation that was replaced and may be wanted again.
+struct Kept {
+    running: Running,
+    /// When what is still under way is cut; none: it was.
+    cut_at: Option<Instant>,
+    end_at: Instant,
+}
+
+/// What comes to a kept generation.
+enum Fate {
+    /// What was under way has had its time.
+    Cut,
+    /// Nobody has wanted it back.
+    Over,
+    Died,
 }
 
 struct Wish {
@@ -73,24 +93,19 @@ struct Wish {
 }
 
 impl Seat {
-    pub fn open(
-        app: AppName,
-        hosts: Vec<String>,
-        settings: Arc<Settings>,
-        routes: Arc<Routes>,
-        events: mpsc::UnboundedSender<Event>,
-    ) -> Self {
+    pub fn open(app: AppName, hosts: Vec<String>, surroundings: Surroundings, routes: Arc<Routes>) -> Self {
         let (asks, queue) = mpsc::unbounded_channel();
         let held = Arc::new(AtomicBool::new(false));
         let task = Task {
             app,
-            settings,
+            rollout: surroundings.settings.rollout,
+            surroundings,
             routes: routes.clone(),
             hosts: hosts.clone(),
-            events,
             held: held.clone(),
             number: 0,
             current: None,
+            kept: None,
             route: Route::Held,
             pause: Duration::ZERO,
             behind: TaskTracker::new(),
@@ -128,7 +143,11 @@ impl Task {
                             given_up.answer(Wanted::Superseded);
                         }
                         self.pause = Duration::ZERO;
-                        wish = Some(self.wish(Arc::new(*generation), Some(reply), Duration::ZERO));
+                        let generation = Arc::new(*generation);
+                        match self.kept.take_if(|kept| kept.running.generation.runs_like(&generation)) {
+                            Some(kept) => self.bring_back(kept.running, generation, reply),
+                            None => wish = Some(self.wish(generation, Some(reply), Duration::ZERO)),
+                        }
                     }
                     Some(Ask::Fail(problem)) => {
                         if let Some(given_up) = wish.take() {
@@ -161,6 +180,7 @@ impl Task {
                 end = died(self.current.as_ref()), if wish.is_none() => {
                     wish = self.died(end);
                 }
+                fate = fate(self.kept.as_ref()) => self.fulfil(fate),
             }
         }
     }
@@ -169,11 +189,11 @@ impl Task {
         self.number += 1;
         let number = self.number;
         self.held.store(false, Ordering::SeqCst);
-        if self.settings.rollout.meanwhile == Meanwhile::Hold || self.current.is_none() {
+        if self.rollout.meanwhile == Meanwhile::Hold || self.current.is_none() {
             self.route(Route::Held);
         }
         self.tell(Event::Starting { app: self.app.clone(), generation: number });
-        let begin = start(number, generation, self.settings.clone(), self.warmth.clone(), self.events.clone());
+        let begin = start(number, generation, self.surroundings.clone(), self.warmth.clone());
         let starting = Box::pin(async move {
             tokio::time::sleep(pause).await;
             begin.await
@@ -186,15 +206,10 @@ impl Task {
             Ok(mut running) => {
                 if let Some(modules) = running.learned.take() {
                     let generation = running.generation.clone();
-                    self.warmth.learn(generation, self.settings.clone(), modules, self.events.clone());
+                    self.warmth.learn(generation, self.surroundings.clone(), modules);
                 }
                 let start = running.start.clone();
-                let took = wish.since.elapsed();
-                self.route(Route::Serving(running.upstream.clone()));
-                self.tell(Event::Serving { app: self.app.clone(), generation: wish.number, took });
-                if let Some((last, _)) = self.current.replace((running, Instant::now())) {
-                    self.retire(last, self.settings.rollout.drain_within);
-                }
+                let took = self.switch(running, wish.since);
                 wish.answer(Wanted::Serving { took, start });
             }
             Err(problem) => {
@@ -204,12 +219,63 @@ impl Task {
         }
     }
 
+    /// What was kept serves again, as `generation`.
+    fn bring_back(&mut self, mut running: Running, generation: Arc<Generation>, reply: oneshot::Sender<Wanted>) {
+        let since = Instant::now();
+        self.number += 1;
+        self.held.store(false, Ordering::SeqCst);
+        self.tell(Event::Starting { app: self.app.clone(), generation: self.number });
+        running.number = self.number;
+        running.becomes(generation);
+        let took = self.switch(running, since);
+        // Whoever wished may have gone.
+        let _ = reply.send(Wanted::Serving { took, start: Start::Kept });
+    }
+
+    /// `running` serves from now on; the answer is how long that took since it was wanted.
+    fn switch(&mut self, running: Running, since: Instant) -> Duration {
+        let now = Instant::now();
+        self.route(Route::Serving(running.upstream.clone()));
+        let took = since.elapsed();
+        self.tell(Event::Serving { app: self.app.clone(), generation: running.number, took });
+        let last = self.current.replace((running, now)).map(|(last, _)| last);
+        let Rollout { drain_within, keep_warm, .. } = self.rollout;
+        let retired = match last {
+            Some(last) if !keep_warm.is_zero() => {
+                let kept = Kept { running: last, cut_at: Some(now + drain_within), end_at: now + keep_warm };
+                self.kept.replace(kept).map(|kept| kept.running)
+            }
+            last => last,
+        };
+        if let Some(retired) = retired {
+            self.retire(retired, drain_within);
+        }
+        took
+    }
+
+    fn fulfil(&mut self, fate: Fate) {
+        match fate {
+            Fate::Cut => {
+                if let Some(kept) = &mut self.kept {
+                    kept.cut_at = None;
+                    kept.running.upstream.cut();
+                }
+            }
+            Fate::Over => {
+                if let Some(kept) = self.kept.take() {
+                    self.retire(kept.running, Duration::ZERO);
+                }
+            }
+            Fate::Died => drop(self.kept.take()),
+        }
+    }
+
     fn failed(&mut self, number: u64, problem: Problem) {
         self.tell(Event::Failed { app: self.app.clone(), generation: number, problem: problem.clone() });
-        if self.settings.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
+        if self.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
             self.route(Route::Broken(Arc::new(problem)));
             if let Some((last, _)) = self.current.take() {
-                self.retire(last, self.settings.rollout.drain_within);
+                self.retire(last, self.rollout.drain_within);
             }
         } else {
             self.show();
@@ -252,7 +318,7 @@ impl Task {
 
     /// Lets what is under way finish, then ends it; nobody waits for that.
     fn retire(&self, last: Running, drain: Duration) {
-        let (events, app, grace) = (self.events.clone(), self.app.clone(), self.settings.rollout.end_within);
+        let (events, app, grace) = (self.surroundings.events.clone(), self.app.clone(), self.rollout.end_within);
         self.behind.spawn(async move {
             // What has not finished by then is cut with the process.
             let _ = tokio::time::timeout(drain, last.upstream.idle()).await;
@@ -269,6 +335,9 @@ impl Task {
         if let Some((last, _)) = self.current.take() {
             self.retire(last, drain);
         }
+        if let Some(kept) = self.kept.take() {
+            self.retire(kept.running, drain);
+        }
         self.behind.close();
         self.behind.wait().await;
         self.warmth.end().await;
@@ -276,7 +345,7 @@ impl Task {
 
     fn tell(&self, event: Event) {
         // Nobody listens any more when the node goes down.
-        let _ = self.events.send(event);
+        let _ = self.surroundings.events.send(event);
     }
 }
 
@@ -307,7 +376,24 @@ async fn started(wish: &mut Option<Wish>) -> Result<Running> {
 /// Waits for ever when there is no process that could end.
 async fn died(current: Option<&(Running, Instant)>) -> End {
     match current {
-        Some((Running { web: Some(web), .. }, _)) => web.ended().await,
-        _ => std::future::pending().await,
+        Some((running, _)) => ended(running).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(running: &Running) -> End {
+    match &running.web {
+        Some(web) => web.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for ever when nothing is kept.
+async fn fate(kept: Option<&Kept>) -> Fate {
+    let Some(Kept { running, cut_at, end_at }) = kept else { return std::future::pending().await };
+    tokio::select! {
+        () = tokio::time::sleep_until((*end_at).into()) => Fate::Over,
+        () = tokio::time::sleep_until(cut_at.unwrap_or(*end_at).into()), if cut_at.is_some() => Fate::Cut,
+        _ = ended(running) => Fate::Died,
     }
 }

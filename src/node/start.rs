@@ -1,17 +1,17 @@
 //! From a generation to processes that answer, or to the reason why not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
-use tokio::sync::mpsc;
 
 use super::output::{LastLines, listener};
+use super::selftest::selftest;
 use super::warm::{Parent, Warmth};
-use super::{Event, Generation, Meanwhile, Settings, Start, contract};
+use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract};
 use crate::app::Serves;
 use crate::gateway::{By, Rule, Upstream};
 use crate::problem::{Doing as _, Place, Problem, Result};
@@ -58,34 +58,29 @@ struct Broken {
 pub(super) async fn start(
     number: u64,
     generation: Arc<Generation>,
-    settings: Arc<Settings>,
+    surroundings: Surroundings,
     warmth: Warmth,
-    events: mpsc::UnboundedSender<Event>,
 ) -> Result<Running> {
+    let settings = &*surroundings.settings;
     let dir = tempfile::Builder::new()
         .prefix(&format!("{}-{number}-", generation.app))
         .tempdir_in(&settings.run_dir)
         .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
     let socket = dir.path().join("web");
-    let mut upstream = Upstream::new(socket.clone());
-    upstream.rules = rules(&generation);
-    if let Some(release) = generation.release.as_deref().and_then(|release| release.parse().ok()) {
-        upstream.headers.push((hyper::header::HeaderName::from_static("x-dae-release"), release));
-    }
-    let upstream = Arc::new(upstream);
+    let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation));
     if !generation.manifest.needs_worker() {
         let start = Start::Cold("it has no process".into());
         return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, _dir: dir });
     }
     let notify_path = socket.with_file_name("notify");
     let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
-    let config = boot(&generation, &settings, &socket, &notify_path);
-    let (web, last_lines, start, parent) = match warmth.fork(&generation, &settings, &config, &events).await {
+    let config = boot(&generation, settings, &socket, &notify_path);
+    let (web, last_lines, start, parent) = match warmth.fork(&generation, &surroundings, &config).await {
         Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
         Err(reason) => {
-            let spec = cold(&generation, &settings, &config);
+            let spec = cold(&generation, settings, &config);
             let last_lines = LastLines::default();
-            let hear = listener(&generation, &settings, "web", last_lines.clone(), events)?;
+            let hear = listener(&generation, &surroundings, "web", last_lines.clone())?;
             let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
             (web, last_lines, Start::Cold(reason), None)
         }
@@ -112,6 +107,11 @@ pub(super) async fn start(
                 .hint("look for something at import that waits: a connection, a lock, a download"));
         }
     }
+    // Whoever saves looks for themselves.
+    if settings.rollout.meanwhile == Meanwhile::KeepServing {
+        let host = format!("{}.{}", generation.app.host(), settings.domain);
+        selftest(&generation, &upstream, &host, settings.rollout.ready_within).await?;
+    }
     Ok(Running {
         number,
         generation,
@@ -122,6 +122,24 @@ pub(super) async fn start(
         _parent: parent,
         _dir: dir,
     })
+}
+
+impl Running {
+    /// The same processes under the name of `generation`, which they are just like.
+    pub fn becomes(&mut self, generation: Arc<Generation>) {
+        self.upstream = Arc::new(dressed(self.upstream.again(), &generation));
+        self.generation = generation;
+        self.start = Start::Kept;
+    }
+}
+
+/// What the gateway has to know of a generation.
+fn dressed(mut upstream: Upstream, generation: &Generation) -> Upstream {
+    upstream.rules = rules(generation);
+    if let Some(release) = generation.release.as_deref().and_then(|release| release.parse().ok()) {
+        upstream.headers.push((hyper::header::HeaderName::from_static("x-dae-release"), release));
+    }
+    upstream
 }
 
 /// What the web processes say while they start.
@@ -191,6 +209,8 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
             .map(|(kind, target)| json!({ "url": handler.url, "kind": kind, "target": target.to_string() }))
         })
         .collect();
+    let of_one = contract::environment(generation, settings).into_iter();
+    let of_one: HashMap<_, _> = of_one.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect();
     json!({
         "app": generation.app,
         "root": generation.root,
@@ -202,7 +222,8 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
         "socket": socket,
         "notify": notify,
         "environment": settings.environment,
-        "learn": settings.learned.is_some(),
+        "learn": generation.learned.is_some(),
+        "env": of_one,
     })
 }
 
@@ -211,11 +232,22 @@ fn cold(generation: &Generation, settings: &Settings, config: &Value) -> Spec {
     let launch = &generation.launch;
     let mut env = contract::environment(generation, settings);
     env.push(("DAE_BOOT".into(), config.to_string()));
+    python(launch, settings, "dae/boot.py", generation.root.clone(), env)
+}
+
+/// A Python that runs `script` of the runtime set.
+pub(super) fn python(
+    launch: &Launch,
+    settings: &Settings,
+    script: &str,
+    dir: PathBuf,
+    env: Vec<(String, String)>,
+) -> Spec {
     // Without a virtualenv nothing of the machine's own Python packages may leak in.
     let mut args: Vec<String> = launch.site.iter().flat_map(|_| ["-s".into(), "-S".into()]).collect();
-    args.push(launch.runtime.join("dae/boot.py").to_string_lossy().into_owned());
+    args.push(launch.runtime.join(script).to_string_lossy().into_owned());
     let io = if settings.environment == "SDK" { Io::Pty } else { Io::Pipe };
-    Spec { program: launch.python.clone(), args, dir: generation.root.clone(), env, io }
+    Spec { program: launch.python.clone(), args, dir, env, io }
 }
 
 fn rules(generation: &Generation) -> Vec<Rule> {

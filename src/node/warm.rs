@@ -5,7 +5,7 @@
 //! a fresh start (a thread, a connection) says so, and the generations start cold, with that reason.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::output::{LastLines, listener};
-use super::{Event, Generation, Settings, contract};
+use super::start::python;
+use super::{Generation, Launch, Settings, Surroundings, contract};
 use crate::app::Worker;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::supervisor::{End, Io, Process, Spec};
+use crate::supervisor::{End, Process, Spec};
 
 /// A parent that has not imported everything by then is not waited for.
 const WARM_WITHIN: Duration = Duration::from_mins(1);
@@ -30,11 +31,8 @@ type Heard = Lines<BufReader<OwnedReadHalf>>;
 /// What must be the same for a generation to be forked from a parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fit {
-    python: PathBuf,
-    runtime: PathBuf,
-    edition: u64,
+    launch: Launch,
     worker: Worker,
-    root: PathBuf,
     env: Vec<(String, String)>,
 }
 
@@ -92,20 +90,20 @@ impl Warmth {
     pub async fn fork(
         &self,
         generation: &Arc<Generation>,
-        settings: &Arc<Settings>,
+        surroundings: &Surroundings,
         config: &Value,
-        events: &mpsc::UnboundedSender<Event>,
     ) -> Result<Forked, String> {
-        if settings.learned.is_none() {
+        let Some(learned) = &generation.learned else {
             return Err("no warm parent is kept here".into());
-        }
+        };
+        let settings = &surroundings.settings;
         let mut place = self.parent.clone().lock_owned().await;
         if place.is_none() {
-            let modules = learned(settings).ok_or("first start")?;
-            let (generation, settings, events) = (generation.clone(), settings.clone(), events.clone());
+            let modules = read_learned(learned).ok_or("first start")?;
+            let (generation, surroundings) = (generation.clone(), surroundings.clone());
             // A task of its own: a generation that is given up meanwhile must not take the parent with it.
             let starting = tokio::spawn(async move {
-                *place = Parent::start(&generation, &settings, modules, events).await.ok().map(Arc::new);
+                *place = Parent::start(&generation, &surroundings, modules).await.ok().map(Arc::new);
                 place
             });
             place = starting.await.map_err(|error| error.to_string())?;
@@ -123,24 +121,18 @@ impl Warmth {
     }
 
     /// `generation` serves and has imported `modules`: makes a parent ready for the next one, behind its back.
-    pub fn learn(
-        &self,
-        generation: Arc<Generation>,
-        settings: Arc<Settings>,
-        modules: Vec<String>,
-        events: mpsc::UnboundedSender<Event>,
-    ) {
+    pub fn learn(&self, generation: Arc<Generation>, surroundings: Surroundings, modules: Vec<String>) {
         let place = self.parent.clone();
         tokio::spawn(async move {
             let mut held = place.lock().await;
-            keep(&settings, &modules);
+            keep(generation.learned.as_deref(), &modules);
             match &*held {
                 // The next generation waits for it: that is sooner than a start of its own.
-                None => *held = Parent::start(&generation, &settings, modules, events).await.ok().map(Arc::new),
-                Some(parent) if parent.suits(&generation, &settings, &modules) => {}
+                None => *held = Parent::start(&generation, &surroundings, modules).await.ok().map(Arc::new),
+                Some(parent) if parent.suits(&generation, &surroundings.settings, &modules) => {}
                 Some(_) => {
                     drop(held);
-                    if let Ok(parent) = Parent::start(&generation, &settings, modules, events).await {
+                    if let Ok(parent) = Parent::start(&generation, &surroundings, modules).await {
                         *place.lock().await = Some(Arc::new(parent));
                     }
                 }
@@ -156,14 +148,10 @@ impl Warmth {
 
 impl Parent {
     /// Starts one for generations like `generation`, and waits until it has imported `modules`.
-    async fn start(
-        generation: &Generation,
-        settings: &Settings,
-        modules: Vec<String>,
-        events: mpsc::UnboundedSender<Event>,
-    ) -> Result<Self> {
+    async fn start(generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) -> Result<Self> {
+        let settings = &*surroundings.settings;
         let last_lines = LastLines::default();
-        let hear = listener(generation, settings, "web", last_lines.clone(), events)?;
+        let hear = listener(generation, surroundings, "web", last_lines.clone())?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{}-parent-", generation.app))
             .tempdir_in(&settings.run_dir)
@@ -171,7 +159,7 @@ impl Parent {
         let control = dir.path().join("control");
         let door = UnixListener::bind(&control).doing(|| format!("make the socket `{}`", control.display()))?;
         let fit = Fit::of(generation, settings);
-        let spec = spec(generation, &fit, &control, &modules);
+        let spec = spec(&fit, settings, dir.path(), &control, &modules);
         let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
         let warmed = async {
             let (stream, _) = door.accept().await.doing(|| "hear from the warm parent")?;
@@ -200,7 +188,7 @@ impl Parent {
         let fit = Fit::of(generation, settings);
         if let Some(refused) = &self.refused {
             Some(refused.clone())
-        } else if fit.edition != self.fit.edition {
+        } else if fit.launch != self.fit.launch {
             Some("the packages changed".into())
         } else if fit == self.fit {
             None
@@ -226,36 +214,25 @@ impl Parent {
 
 impl Fit {
     fn of(generation: &Generation, settings: &Settings) -> Self {
-        let launch = &generation.launch;
-        Self {
-            python: launch.python.clone(),
-            runtime: launch.runtime.clone(),
-            edition: launch.edition,
-            worker: generation.manifest.worker,
-            root: generation.root.clone(),
-            env: contract::environment(generation, settings),
-        }
+        let mut env = contract::environment(generation, settings);
+        env.retain(|(name, _)| !contract::OF_ONE.contains(&name.as_str()));
+        Self { launch: generation.launch.clone(), worker: generation.manifest.worker, env }
     }
 }
 
-fn spec(generation: &Generation, fit: &Fit, control: &Path, modules: &[String]) -> Spec {
+/// It knows neither the app's folder nor what else is one generation's own.
+fn spec(fit: &Fit, settings: &Settings, dir: &Path, control: &Path, modules: &[String]) -> Spec {
     let boot = json!({
-        "root": fit.root,
-        "runtime": fit.runtime,
-        "site": generation.launch.site,
+        "root": dir,
+        "runtime": fit.launch.runtime,
+        "site": fit.launch.site,
         "worker": fit.worker,
         "control": control,
         "preload": modules,
     });
     let mut env = fit.env.clone();
     env.push(("DAE_BOOT".into(), boot.to_string()));
-    Spec {
-        program: fit.python.clone(),
-        args: vec![fit.runtime.join("dae/parent.py").to_string_lossy().into_owned()],
-        dir: fit.root.clone(),
-        env,
-        io: Io::Pty,
-    }
+    python(&fit.launch, settings, "dae/parent.py", dir.to_owned(), env)
 }
 
 /// Owns the talk with a parent until it ends; then all it forked has ended too.
@@ -308,15 +285,16 @@ async fn read(lines: &mut Heard) -> Option<Word> {
 }
 
 /// What was learned in earlier runs.
-fn learned(settings: &Settings) -> Option<Vec<String>> {
-    let text = std::fs::read(settings.learned.as_ref()?).ok()?;
+fn read_learned(path: &Path) -> Option<Vec<String>> {
+    let text = std::fs::read(path).ok()?;
     serde_json::from_slice(&text).ok()
 }
 
 /// Keeps what was learned. It can be learned again, so a write that fails is no matter.
-fn keep(settings: &Settings, modules: &[String]) {
-    if let Some(path) = &settings.learned {
+fn keep(path: Option<&Path>, modules: &[String]) {
+    if let Some(path) = path {
         let aside = path.with_extension("new");
+        let _ = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let _ = std::fs::write(&aside, json!(modules).to_string()).and_then(|()| std::fs::rename(&aside, path));
     }
 }

@@ -170,6 +170,7 @@ fn remote(event: &DeployEvent) -> Shown<'_> {
             let (word, text) = match (step.as_str(), text.strip_prefix("unpacked ")) {
                 ("assemble", Some(what)) => ("Unpacked".to_owned(), what.to_owned()),
                 ("assemble", None) => ("Unpacked".to_owned(), format!("nothing: {text}")),
+                ("start", _) => ("Started".to_owned(), text.clone()),
                 (step, _) => (capitalised(step), text.clone()),
             };
             Shown::Line(Line::good(word, format!("{text} in {}", seconds(Duration::from_millis(*took_ms)))))

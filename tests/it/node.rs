@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::harness::{Answer, Http, Place, Running};
 
 mod releases;
+mod rollout;
 
 /// A node in `DIR/node` of a place, and a token for everything.
 struct Node {

@@ -44,7 +44,6 @@ pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
         // An app is not told what the node's own environment holds.
         inherited: context.environment.iter().filter(|(name, _)| INHERITED.contains(&name.as_str())).cloned().collect(),
         hosts: Hosts::Own,
-        learned: None,
     };
     let listen = listen.unwrap_or(home.config.listen);
     let runtime = foreground::runtime()?;

@@ -1,11 +1,12 @@
 //! From an image to folders that Python runs from. Every layer is unpacked once; what is made of layers are hard links:
 //!
 //! ```text
-//! layers/DIGEST/            one layer, read-only
-//! sites/KEY/                third-party packages, shared by all releases with the same ones
-//! runtimes/KEY/             the runtime set, likewise
-//! apps/APP/releases/rN/app  the app's own files
-//! apps/APP/permdir          the app's permanent files, linked into every release
+//! layers/DIGEST/                 one layer, read-only
+//! sites/KEY/                     third-party packages, shared by all images with the same ones
+//! runtimes/KEY/                  the runtime set, likewise
+//! apps/APP/releases/DIGEST/app   the app's own files, for all releases of one image
+//! apps/APP/learned/KEY.json      what a warm parent with the packages `sites/KEY` should import
+//! apps/APP/permdir               the app's permanent files, linked into every release
 //! ```
 //!
 //! A folder that has its name is whole: it was made aside and renamed, so after a crash it is made again or used as it is.
@@ -22,7 +23,6 @@ use super::blobs::Blobs;
 use crate::app::AppName;
 use crate::packaging::{self, APP_DIR, Digest, Limits, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR};
 use crate::problem::{Doing as _, Problem, Result};
-use crate::remote::api::ReleaseId;
 
 /// A release on disk, ready to be run.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Assembled {
     pub root: PathBuf,
     pub site: PathBuf,
     pub runtime: PathBuf,
+    /// Where it is kept what a warm parent should import.
+    pub learned: PathBuf,
     /// Layers that were not here unpacked before.
     pub unpacked: usize,
 }
@@ -75,11 +77,11 @@ pub fn tidy(dir: &Path) {
 const ASIDE: &str = ".making-";
 
 impl Assembly<'_> {
-    /// Puts together release `id` of `app` from `image`, or finds it there.
-    pub fn release(&self, app: &AppName, id: ReleaseId, image: &Digest) -> Result<Assembled> {
+    /// Puts together what `image` of `app` runs from, or finds it there.
+    pub fn release(&self, app: &AppName, image: &Digest) -> Result<Assembled> {
         let folder = self.dir.join("apps").join(app.as_str());
-        let place = folder.join("releases").join(id.to_string());
-        if let Some(assembled) = self.there(&place) {
+        let place = folder.join("releases").join(image.hex());
+        if let Some(assembled) = self.there(&folder, &place) {
             return Ok(assembled);
         }
         let manifest: Manifest = serde_json::from_slice(&self.blobs.read(image)?)
@@ -117,20 +119,21 @@ impl Assembly<'_> {
             io::Write::write_all(&mut file, &serde_json::to_vec_pretty(&record)?)?;
             Ok(file.sync_all()?)
         })?;
-        let assembled = self.there(&place).ok_or_else(|| {
+        let assembled = self.there(&folder, &place).ok_or_else(|| {
             Problem::new("release.assemble", format!("`{}` is not as it was made", place.display()))
                 .hint("is anybody else changing the node's folder?")
         })?;
         Ok(Assembled { unpacked, ..assembled })
     }
 
-    /// A release that was put together before, with all it was put together with.
-    fn there(&self, place: &Path) -> Option<Assembled> {
+    /// What was put together before, with all it was put together with.
+    fn there(&self, folder: &Path, place: &Path) -> Option<Assembled> {
         let bytes = fs::read(place.join("release.json")).ok()?;
         let Record { release, site, runtime } = serde_json::from_slice(&bytes).ok()?;
         let (root, site, runtime) = (place.join("app"), self.dir.join(site), self.dir.join(runtime));
+        let learned = folder.join("learned").join(site.with_extension("json").file_name()?);
         let whole = root.is_dir() && site.is_dir() && runtime.is_dir();
-        whole.then_some(Assembled { file: release, root, site, runtime, unpacked: 0 })
+        whole.then_some(Assembled { file: release, root, site, runtime, learned, unpacked: 0 })
     }
 
     /// Unpacks the layers that are not here yet; how many is the answer.
@@ -374,8 +377,8 @@ mod tests {
         let code = |text: &str| layer(&[("dae/app/app.py", text.as_bytes()), ("dae/app/permdir/x", b"no")]);
         let first = image(&blobs, &app, &[site.clone(), code("1"), release("a")]);
         let second = image(&blobs, &app, &[site, code("2"), release("a")]);
-        let one = assembly.release(&app, ReleaseId(1), &first).unwrap();
-        let two = assembly.release(&app, ReleaseId(2), &second).unwrap();
+        let one = assembly.release(&app, &first).unwrap();
+        let two = assembly.release(&app, &second).unwrap();
         assert_eq!((one.unpacked, two.unpacked), (3, 1));
         assert_eq!((&one.site, &one.runtime), (&two.site, &two.runtime));
         assert_eq!(fs::read(one.root.join("app.py")).unwrap(), b"1");
@@ -389,13 +392,10 @@ mod tests {
         fs::create_dir(dir.join("layers/.making-x")).unwrap();
         tidy(dir);
         assert!(!dir.join("layers/.making-x").exists());
-        assert_eq!(assembly.release(&app, ReleaseId(2), &second).unwrap().unpacked, 0);
+        assert_eq!(assembly.release(&app, &second).unwrap().unpacked, 0);
         // A release whose shared part is gone is put together again.
         fs::remove_dir_all(&two.site).unwrap();
-        assert_eq!(
-            fs::read(assembly.release(&app, ReleaseId(2), &second).unwrap().site.join("web/__init__.py")).unwrap(),
-            b"site"
-        );
+        assert_eq!(fs::read(assembly.release(&app, &second).unwrap().site.join("web/__init__.py")).unwrap(), b"site");
     }
 
     #[test]
@@ -411,10 +411,10 @@ mod tests {
             (vec![layer(&[(RELEASE_FILE, b"{\"format\": 2}")])], "format 2"),
             (vec![layer(&[(RELEASE_FILE, b"nonsense")])], "not readable"),
         ] {
-            let problem = assembly.release(&app, ReleaseId(1), &image(&blobs, &app, &layers)).unwrap_err();
+            let problem = assembly.release(&app, &image(&blobs, &app, &layers)).unwrap_err();
             assert!(problem.to_string().contains(why), "{problem}");
         }
-        let problem = assembly.release(&app, ReleaseId(1), &image(&blobs, &app, &[b"no layer".to_vec()])).unwrap_err();
+        let problem = assembly.release(&app, &image(&blobs, &app, &[b"no layer".to_vec()])).unwrap_err();
         assert_eq!(problem.code, "image.layer");
         assert!(!dir.join("apps/a/releases/r1").exists());
     }

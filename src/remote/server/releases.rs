@@ -13,7 +13,7 @@ use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
 use super::store::{Expected, SUPERSEDED};
 use crate::app::AppName;
-use crate::node::{Event, Generation, Launch, Wanted};
+use crate::node::{Event, Generation, Launch, Start, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
@@ -148,7 +148,7 @@ impl Server {
         };
         self.step(app, release.id, "assemble", text, began).await;
         let began = Instant::now();
-        let generation = self.generation(app, release.id, &assembled).await?;
+        let generation = self.generation(app, release, &assembled).await?;
         let text = generation.1;
         self.step(app, release.id, "python", text, began).await;
 
@@ -164,7 +164,15 @@ impl Server {
             self.node.want(generation.0)
         };
         match wanted.await {
-            Wanted::Serving { .. } => Ok(()),
+            Wanted::Serving { took, start } => {
+                let text = match start {
+                    Start::Warm => "warm".to_owned(),
+                    Start::Cold(reason) => format!("cold ({reason})"),
+                    Start::Kept => "at once (it was kept warm)".to_owned(),
+                };
+                self.step_took(app, release.id, "start", text, took).await;
+                Ok(())
+            }
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
             Wanted::Superseded => Err(self.superseded(app, release.id)?),
         }
@@ -196,18 +204,19 @@ impl Server {
     }
 
     async fn assemble(self: &Arc<Self>, app: &AppName, release: &Release) -> Result<Assembled> {
-        let (server, app, id) = (self.clone(), app.clone(), release.id);
+        let (server, app) = (self.clone(), app.clone());
         let image = Digest::parse(&release.image)?;
-        super::blocking(move || Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, id, &image)).await
+        super::blocking(move || Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, &image)).await
     }
 
     /// The generation, and the full version of its interpreter.
     async fn generation(
         self: &Arc<Self>,
         app: &AppName,
-        id: ReleaseId,
+        release: &Release,
         assembled: &Assembled,
     ) -> Result<(Generation, String)> {
+        let brought_by = self.store.first_with(app, &release.image)?.unwrap_or(release.id);
         let minor = assembled.file.python.clone();
         let server = self.clone();
         let python = super::blocking(move || server.interpreter(&minor)).await?;
@@ -221,14 +230,20 @@ impl Server {
                 runtime: assembled.runtime.clone(),
                 edition: 0,
             },
-            release: Some(id.to_string()),
+            release: Some(release.id.to_string()),
+            brought_by: Some(brought_by.to_string()),
             env: Vec::new(),
+            learned: Some(assembled.learned.clone()),
         };
         Ok((generation, python.version.to_string()))
     }
 
     async fn step(self: &Arc<Self>, app: &AppName, id: ReleaseId, step: &str, text: String, began: Instant) {
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.step_took(app, id, step, text, began.elapsed()).await;
+    }
+
+    async fn step_took(self: &Arc<Self>, app: &AppName, id: ReleaseId, step: &str, text: String, took: Duration) {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.tell(app, id, vec![DeployEvent::Step { step: step.to_owned(), text, took_ms }]).await;
     }
 
@@ -273,7 +288,7 @@ impl Server {
             return Err(Problem::new("release.unknown", format!("`{app}` has no release {id}")));
         };
         let assembled = self.assemble(app, &release).await?;
-        let (generation, _) = self.generation(app, id, &assembled).await?;
+        let (generation, _) = self.generation(app, &release, &assembled).await?;
         match self.node.want(generation).await {
             Wanted::Serving { took, .. } => Ok(took),
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),

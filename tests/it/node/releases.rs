@@ -7,19 +7,22 @@ use crate::harness::{Running, get};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 
-/// An app that says `says`, and at its start waits for as long as the file `wait` is there, beside the node's folder.
+/// An app that says `says` and facts about itself, and at its start waits for as long as the file `wait` is there, beside the node's folder.
 fn app_py(says: &str) -> String {
     format!(
         "import os, time\n\
          print('starting {says}', flush=True)\n\
          while os.path.exists(os.environ['DAE_APPROOT'] + '/../' * 6 + 'wait'):\n    time.sleep(0.02)\n\
-         def app(environ, start):\n    start('200 OK', [])\n    return [b'{says}']\n"
+         facts = {{'/pid': os.getpid, '/ppid': os.getppid, '/cwd': os.getcwd}}\n\
+         facts |= {{'/root': lambda: os.environ['DAE_APPROOT'], '/release': lambda: os.environ['DAE_RELEASE']}}\n\
+         def app(environ, start):\n    start('200 OK', [])\n    \
+         return [str(facts.get(environ['PATH_INFO'], lambda: '{says}')()).encode()]\n"
     )
 }
 
 impl Node {
     /// An app beside it that goes there.
-    fn with_app() -> Self {
+    pub(super) fn with_app() -> Self {
         let node = Self::new();
         node.place.write("daetest/app.yaml", "application: daetest\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
         node.place.write("daetest/pip-req.txt", "");
@@ -27,17 +30,21 @@ impl Node {
         node
     }
 
-    fn add_remote(&self) {
+    pub(super) fn add_remote(&self) {
         let url = format!("http://127.0.0.1:{}", self.port);
         self.place.dae(["remote", "add", "prod", &url]).env("DAE_TOKEN", &self.token).ok();
     }
 
     fn begin_deploy(&self, says: &str) -> Running {
-        self.place.write("daetest/app.py", app_py(says));
+        self.app(says);
         self.place.dae(["deploy", "--json"]).dir("daetest").spawn()
     }
 
-    fn deploy(&self, says: &str) {
+    pub(super) fn app(&self, says: &str) {
+        self.place.write("daetest/app.py", app_py(says));
+    }
+
+    pub(super) fn deploy(&self, says: &str) {
         let ran = self.begin_deploy(says).wait();
         assert_eq!(ran.code, 0, "{}", ran.raw());
     }
@@ -81,9 +88,28 @@ impl Node {
     }
 
     /// What the app says, and which release said it.
-    fn says(&self) -> (String, String) {
+    pub(super) fn says(&self) -> (String, String) {
         let answer = get(self.port, "daetest.localhost", "/");
         (answer.text(), answer.header("x-dae-release").unwrap_or_default().to_owned())
+    }
+
+    /// A fact about the process that answers.
+    pub(super) fn asked(&self, path: &str) -> String {
+        get(self.port, "daetest.localhost", path).text()
+    }
+
+    /// The process that leads those that answer.
+    pub(super) fn pid(&self) -> i32 {
+        self.asked("/ppid").parse().unwrap()
+    }
+
+    /// The processes of all its apps.
+    pub(super) fn processes(&self) -> Vec<i32> {
+        let apps = self.place.path("node/apps");
+        let of_apps =
+            |pid: &i32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&apps));
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter_map(|process| process.file_name().to_str()?.parse().ok()).filter(of_apps).collect()
     }
 
     /// Apps wait at their start until they are let go.
@@ -96,7 +122,7 @@ impl Node {
     }
 }
 
-fn was(text: &str, release: &str) -> (String, String) {
+pub(super) fn was(text: &str, release: &str) -> (String, String) {
     (text.to_owned(), release.to_owned())
 }
 
@@ -119,11 +145,11 @@ fn whoever_dies_strands_nothing() {
     assert_eq!(node.says(), was("one", "r1"));
     node.let_go();
     let story = node.story("daetest", "r2", 0);
-    assert_eq!(kinds(&story), ["step", "step", "output", "live"]);
+    assert_eq!(kinds(&story), ["step", "step", "output", "step", "live"]);
     assert_eq!(node.says(), was("two", "r2"));
     // Heard again from where somebody left off, and after the end.
     assert_eq!(node.story("daetest", "r2", 2), story[2..]);
-    assert_eq!(node.story("daetest", "r2", 4), [] as [Value; 0]);
+    assert_eq!(node.story("daetest", "r2", 5), [] as [Value; 0]);
 
     // The node is killed: what was live comes back, what was starting has failed.
     node.hold();

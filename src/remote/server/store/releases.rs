@@ -106,6 +106,16 @@ impl Store {
         Ok(found.into_iter().next())
     }
 
+    /// The first release of an image.
+    pub fn first_with(&self, app: &AppName, image: &str) -> Result<Option<ReleaseId>> {
+        let id: Option<u64> = self
+            .lock()
+            .prepare_cached("SELECT min(id) FROM releases WHERE app = ?1 AND image = ?2")
+            .and_then(|mut statement| statement.query_row(params![app.as_str(), image], |row| row.get(0)))
+            .map_err(wrong)?;
+        Ok(id.map(ReleaseId))
+    }
+
     pub fn knows(&self, app: &AppName) -> Result<bool> {
         self.lock()
             .prepare_cached("SELECT 1 FROM apps WHERE name = ?1")
