@@ -83,7 +83,12 @@ impl Front for Browser {
         Box::pin(std::future::ready(answer))
     }
 
-    fn dress(&self, mut response: Response) -> Response {
+    fn dress(&self, mut response: Response, wants: Wants) -> Response {
+        // A page without a kind (web.py's first example is one) would be guessed at, and a guess of plain text runs no
+        // script. Only browsers that open a page are told otherwise.
+        if wants == Wants::Html && !response.headers().contains_key(CONTENT_TYPE) && response.status().is_success() {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        }
         let headers = response.headers();
         let html = headers
             .get(CONTENT_TYPE)

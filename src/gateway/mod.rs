@@ -44,7 +44,8 @@ pub trait Front: Send + Sync + 'static {
     }
 
     /// A last touch to what an upstream answered.
-    fn dress(&self, response: Response) -> Response {
+    fn dress(&self, response: Response, wants: Wants) -> Response {
+        let _ = wants;
         response
     }
 

@@ -45,7 +45,7 @@ impl Gateway {
         };
         let wants = wants(request.headers());
         let response = match self.forward(request, &access.host, peer).await {
-            Ok(response) => self.front.dress(response),
+            Ok(response) => self.front.dress(response, wants),
             Err((status, problem)) => self.front.stand_in(status, &problem, wants),
         };
         access.status = response.status().as_u16();

@@ -136,3 +136,16 @@ fn other_names_than_the_machines_own_are_not_answered() {
     }
     assert_eq!(serve.stop().code, 0);
 }
+
+#[test]
+fn a_page_without_a_kind_refreshes_in_a_browser_and_is_left_alone_elsewhere() {
+    let place = app("one");
+    place.write("app/app.py", says("one").replace("('Content-Type', 'text/html')", ""));
+    let (serve, port) = serve(&place);
+    assert_eq!(get(port, "app.localhost", "/").text(), "one");
+    let accept = [("Accept", "text/html,application/xhtml+xml")];
+    let page = Http::open(port).send("GET", "app.localhost", "/", &accept, b"").unwrap();
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().ends_with("<script src=\"/_dae/refresh.js\" async></script>"));
+    assert_eq!(serve.stop().code, 0);
+}
