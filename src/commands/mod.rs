@@ -13,8 +13,11 @@ pub mod node;
 pub mod package;
 pub mod releases;
 pub mod remote;
+pub mod restart;
 pub mod rollback;
 pub mod serve;
+pub mod status;
+pub mod stop;
 pub mod sync;
 pub mod uninstall;
 

@@ -1,19 +1,25 @@
 //! `dae serve`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use super::{Context, Outcome, foreground};
-use crate::app;
-use crate::dev_server::{DevServer, Event, Server, Session, port};
+use crate::app::{self, App};
+use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
+use crate::problem::{Doing as _, Problem};
 use crate::term::{Done, Line, Tone};
 
 /// Run the app here, with live reload
 ///
 /// Every save of the app's code is live with the next request; requests wait meanwhile and none is lost. A broken save shows
 /// its traceback as a page and here, and the next good one recovers. The virtualenv is made or brought in line by itself.
+///
+/// Where the app is served already, this joins in: it shows what happens there, and Ctrl-C only leaves.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The app's folder
@@ -28,30 +34,50 @@ pub struct Args {
     /// Start a new Python for every reload, instead of forking one that has imported the packages
     #[arg(long)]
     pub cold: bool,
+    /// Go on in the background; `dae stop` ends it
+    #[arg(long)]
+    pub detach: bool,
     /// Open the app in a browser
     #[arg(long)]
     pub open: bool,
 }
 
+/// Who only looks whether the app is served holds its lock for a moment.
+const LOOKS_WITHIN: Duration = Duration::from_millis(500);
+/// How long a server in the background may take until its port is open.
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
+
 pub fn run(args: Args, context: &Context) -> Outcome {
+    let from = args.directory.as_ref().map_or_else(|| context.cwd.clone(), |directory| context.cwd.join(directory));
+    let root = app::find(&from)?;
+    if let Some(server) = Session::server(&root)? {
+        return join(context, &server, args.detach);
+    }
+    if args.detach {
+        return detach(context, &root);
+    }
     if let Some(exit) = foreground::guard()? {
         return Ok(Box::new(Done { exit }));
     }
-    let from = args.directory.map_or_else(|| context.cwd.clone(), |directory| context.cwd.join(directory));
-    let app = context.app_in(&app::find(&from)?)?;
-    let mut session = Session::take(&app.root)?;
+    let app = context.app_in(&root)?;
+    serve(&args, app, context)
+}
+
+fn serve(args: &Args, app: App, context: &Context) -> Outcome {
+    let mut session = Session::take_within(&app.root, LOOKS_WITHIN)?;
     context.dirs.make_run()?;
     let listener = port::bind(SocketAddr::new(args.host, args.port))?;
+    let feed = Arc::new(Feed::default());
     let server = DevServer {
         root: app.root.clone(),
         listener,
         run_dir: context.dirs.run.clone(),
         cold: args.cold,
+        feed: feed.clone(),
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),
     };
-    let runtime = foreground::runtime()?;
-    runtime.block_on(async {
+    foreground::runtime()?.block_on(async {
         let (events, mut heard) = mpsc::unbounded_channel();
         let stop = foreground::stop()?;
         let mut running = tokio::spawn(server.run(app, events, stop));
@@ -62,19 +88,78 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 Some(event) = heard.recv() => event,
                 result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
             };
-            if let Event::Ready { url, pid, .. } = &event {
-                session.tell(&Server { pid: *pid, url: url.clone() })?;
-                greet(context, url);
+            if let Event::Ready { status, address } = &event {
+                session.tell(&Server { pid: status.pid, url: status.url.clone(), address: *address })?;
+                greet(context, &status.url);
                 if args.open {
-                    open(context, url);
+                    open(context, &status.url);
                 }
             }
+            feed.publish(&event);
             context.terminal.tell(&event);
         }
     })?;
     foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))
+}
+
+/// Shows what happens at the server that runs already.
+fn join(context: &Context, server: &Server, detach: bool) -> Outcome {
+    let (url, pid) = (&server.url, server.pid);
+    context.say("serving", format!("`{url}` already, process {pid}"));
+    if detach {
+        return Ok(Box::new(Done::default()));
+    }
+    context.terminal.line(&Line::new(Tone::Quiet, "leave", "Ctrl-C; `dae stop` ends the server"));
+    foreground::runtime()?.block_on(async {
+        let stop = foreground::stop()?;
+        tokio::select! {
+            followed = server.follow(|item| context.terminal.tell(&item)) => {
+                followed?;
+                context.terminal.line(&Line::new(Tone::Plain, "ended", format!("process {pid} serves no more")));
+            }
+            () = stop => {
+                context.terminal.line(&Line::new(Tone::Good, "left", format!("process {pid} goes on serving `{url}`")));
+            }
+        }
+        Ok::<_, Problem>(())
+    })?;
+    Ok(Box::new(Done::default()))
+}
+
+/// Starts this very command once more without `--detach`, and waits until its port is open.
+fn detach(context: &Context, root: &Path) -> Outcome {
+    use std::os::unix::process::CommandExt as _;
+    let folder = root.join(".dae/logs");
+    std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+    let path = folder.join("serve.log");
+    let log = std::fs::File::create(&path).doing(|| format!("write `{}`", path.display()))?;
+    let mut child = Command::new(std::env::current_exe().doing(|| "find dae itself")?)
+        .args(std::env::args_os().skip(1).filter(|arg| arg != "--detach"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().doing(|| format!("write `{}`", path.display()))?)
+        .stderr(log)
+        // Not in this terminal's group any more: its Ctrl-C is not meant for it.
+        .process_group(0)
+        .spawn()
+        .doing(|| "start the server")?;
+    let since = Instant::now();
+    loop {
+        if let Some(server) = Session::server(root)? {
+            context.say("serving", format!("`{}` in the background, process {}", server.url, server.pid));
+            let hint = format!("`dae stop`; what it says is in `{}`", path.display());
+            context.terminal.line(&Line::new(Tone::Quiet, "end it", hint));
+            return Ok(Box::new(Done::default()));
+        }
+        let ended = child.try_wait().doing(|| "look at the server")?.is_some();
+        if ended || since.elapsed() > OPEN_WITHIN {
+            // Told by its own words; a log that cannot be read says nothing.
+            let said = std::fs::read_to_string(&path).unwrap_or_default();
+            return Err(Problem::new("serve.detached", "the server in the background did not start").detail(said));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn greet(context: &Context, url: &str) {
@@ -85,7 +170,7 @@ fn greet(context: &Context, url: &str) {
 /// Opens a page with the program the system has for it.
 fn open(context: &Context, url: &str) {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    if let Err(error) = std::process::Command::new(program).arg(url).spawn() {
+    if let Err(error) = Command::new(program).arg(url).spawn() {
         context.terminal.line(&Line::warning(format!("could not open a browser with `{program}`: {error}")));
     }
 }

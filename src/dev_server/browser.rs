@@ -15,6 +15,7 @@ use minijinja::value::{Serde, Value};
 use tokio::sync::{mpsc, watch};
 
 use super::Event;
+use super::control::Control;
 use crate::gateway::{Access, Body, BodyError, Front, Request, Response, Wants, full, plain};
 use crate::problem::Problem;
 use crate::term::{Paint, draw};
@@ -27,14 +28,15 @@ const TAG: &str = "<script src=\"/_dae/refresh.js\" async></script>";
 pub struct Browser {
     /// Counts what there was to see; a page that knows an older number reloads itself.
     pub seen: watch::Sender<u64>,
+    control: Control,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl Browser {
-    pub fn new(events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
+    pub fn new(control: Control, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
         // Not from 0: a page left open over a restart of dae must see a change.
         let begin = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-        Arc::new(Self { seen: watch::Sender::new(begin), events })
+        Arc::new(Self { seen: watch::Sender::new(begin), control, events })
     }
 
     /// What pages show has changed.
@@ -63,6 +65,9 @@ impl Browser {
 impl Front for Browser {
     fn answer(&self, mut request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         let path = request.uri().path();
+        if let Some(answer) = self.control.answer(&request) {
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
         let answer = match path {
             "/_dae/refresh" => Ok(self.stream()),
             "/_dae/refresh.js" => {

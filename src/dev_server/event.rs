@@ -1,10 +1,12 @@
 //! What `dae serve` tells while it runs.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Status;
 use crate::gateway::Access;
 use crate::node::Start;
 use crate::problem::Problem;
@@ -15,9 +17,9 @@ use crate::term::{self, Line, Shown, Tone};
 pub enum Event {
     /// The entrance is open.
     Ready {
-        app: String,
-        url: String,
-        pid: u32,
+        #[serde(flatten)]
+        status: Status,
+        address: SocketAddr,
     },
     /// The first generation answers.
     Started {

@@ -5,7 +5,10 @@
 
 mod browser;
 mod change;
+mod client;
+mod control;
 mod event;
+mod feed;
 pub mod port;
 mod session;
 mod watch;
@@ -18,8 +21,10 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+pub use control::Status;
 pub use event::Event;
-pub use session::{Server, Session};
+pub use feed::{Feed, Item};
+pub use session::{Server, Session, not_served};
 
 use crate::app::App;
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
@@ -28,6 +33,7 @@ use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use browser::Browser;
 use change::Change;
+use control::Control;
 use watch::{Changed, Watch};
 
 /// After the last change of a burst, this long is waited for another.
@@ -41,6 +47,8 @@ pub struct DevServer {
     pub run_dir: PathBuf,
     /// Every generation is a new Python.
     pub cold: bool,
+    /// Hears what is told, for those who join later.
+    pub feed: Arc<Feed>,
     /// Where the interpreter's tools are kept.
     pub cache_dir: PathBuf,
     /// What the app's processes get of the environment dae was started in.
@@ -88,7 +96,11 @@ impl DevServer {
             hosts: hosts(address),
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
-        let browser = Browser::new(events.clone());
+        let url = url(&app, address);
+        let status = Status { app: app.name.to_string(), url, pid: std::process::id(), since: jiff::Timestamp::now() };
+        let (restarts, asked) = mpsc::unbounded_channel();
+        let control = Control { status: status.clone(), feed: self.feed, restarts };
+        let browser = Browser::new(control, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
 
         let (tell, changes) = mpsc::unbounded_channel();
@@ -104,7 +116,6 @@ impl DevServer {
                 let _ = tell.send(changed);
             }
         })?;
-        let url = url(&app, address);
         let serving = Serving {
             learned: (!self.cold).then(|| self.root.join(".dae/learned.json")),
             root: self.root,
@@ -117,10 +128,10 @@ impl DevServer {
             edition: 0,
         };
         // Nobody listens any more when the server goes down.
-        let _ = events.send(Event::Ready { app: serving.app.name.to_string(), url, pid: std::process::id() });
+        let _ = events.send(Event::Ready { status, address });
         let gateway =
             Arc::new(Gateway { routes: node.routes.clone(), front: browser, patience: Duration::from_mins(2) });
-        let follow = tokio::spawn(serving.follow(changes));
+        let follow = tokio::spawn(serving.follow(changes, asked));
         serve(listener, gateway, stop).await;
         drop(watch);
         follow.abort();
@@ -131,9 +142,22 @@ impl DevServer {
 
 impl Serving {
     /// Starts the first generation and one after every change.
-    async fn follow(mut self, mut changes: mpsc::UnboundedReceiver<Changed>) {
+    async fn follow(
+        mut self,
+        mut changes: mpsc::UnboundedReceiver<Changed>,
+        mut restarts: mpsc::UnboundedReceiver<()>,
+    ) {
         self.bring_up(Change::Pins, Vec::new(), Instant::now()).await;
-        while let Some(first) = changes.recv().await {
+        loop {
+            let first = tokio::select! {
+                Some(()) = restarts.recv() => {
+                    self.node.hold(&self.app.name);
+                    self.bring_up(Change::Pins, vec!["dae restart".into()], Instant::now()).await;
+                    continue;
+                }
+                Some(first) = changes.recv() => first,
+                else => return,
+            };
             let seen = first.seen;
             let mut burst = vec![first];
             while let Ok(Some(next)) = tokio::time::timeout(QUIET, changes.recv()).await {

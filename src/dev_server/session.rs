@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use crate::problem::{Doing as _, Problem, Result};
 pub struct Server {
     pub pid: u32,
     pub url: String,
+    /// Where to reach it, without a name.
+    pub address: std::net::SocketAddr,
 }
 
 /// Held for as long as the app is served; the system takes it back from a process that dies.
@@ -21,9 +24,32 @@ pub struct Session {
     file: File,
 }
 
+/// Whose an app's lock is.
+#[derive(Debug)]
+enum Taken {
+    Ours(Session),
+    /// Another process serves the app; none: it is just starting or ending.
+    Theirs(Option<Server>),
+}
+
 impl Session {
-    /// Takes the app's lock, in `.dae/serve` below its root.
-    pub fn take(root: &Path) -> Result<Self> {
+    /// Takes the app's lock, waiting for whoever only looks at it.
+    pub fn take_within(root: &Path, patience: Duration) -> Result<Self> {
+        let since = Instant::now();
+        loop {
+            match Self::take(root)? {
+                Taken::Ours(session) => return Ok(session),
+                Taken::Theirs(_) if since.elapsed() > patience => {
+                    return Err(Problem::new("serve.running", "another `dae serve` of this app is just starting")
+                        .try_running("dae status"));
+                }
+                Taken::Theirs(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    /// Takes the app's lock, `.dae/serve` below its root, if it is free.
+    fn take(root: &Path) -> Result<Taken> {
         let folder = root.join(".dae");
         std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
         let path = folder.join("serve");
@@ -35,15 +61,30 @@ impl Session {
             .open(&path)
             .doing(|| format!("open `{}`", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { file }),
+            Ok(()) => {
+                // What the last one wrote is no longer so.
+                file.set_len(0).doing(|| format!("write `{}`", path.display()))?;
+                Ok(Taken::Ours(Self { file }))
+            }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                // Half-written is as good as unreadable: the other one is just starting.
+                // Half-written is as good as unreadable.
                 let _ = file.read_to_string(&mut text);
-                Err(served_already(serde_json::from_str(&text).ok()))
+                Ok(Taken::Theirs(serde_json::from_str(&text).ok()))
             }
             Err(TryLockError::Error(error)) => Err(error).doing(|| format!("lock `{}`", path.display())),
         }
+    }
+
+    /// Who serves the app, if anybody does.
+    pub fn server(root: &Path) -> Result<Option<Server>> {
+        if !root.join(".dae/serve").exists() {
+            return Ok(None);
+        }
+        Ok(match Self::take(root)? {
+            Taken::Ours(_) => None,
+            Taken::Theirs(server) => server,
+        })
     }
 
     /// Says who serves, for the next one that wants to.
@@ -57,12 +98,7 @@ impl Session {
     }
 }
 
-fn served_already(server: Option<Server>) -> Problem {
-    let problem = Problem::new("serve.running", "this app is served already");
-    match server {
-        Some(Server { pid, url }) => problem
-            .because(format!("process {pid} serves it at {url}"))
-            .hint(format!("open {url}, or end the other one with `kill {pid}`")),
-        None => problem.because("another `dae serve` is just starting"),
-    }
+/// There is nobody to ask.
+pub fn not_served() -> Problem {
+    Problem::new("serve.not-running", "this app is not being served").try_running("dae serve")
 }

@@ -1,6 +1,6 @@
 //! What long work says while it goes on. An event is data; how it looks follows from [`Shown`].
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
@@ -22,14 +22,14 @@ pub enum Shown<'a> {
 }
 
 /// A word in the gutter and what follows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub word: String,
     pub text: String,
     pub tone: Tone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tone {
     Good,
     Plain,

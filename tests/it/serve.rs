@@ -120,11 +120,46 @@ fn a_taken_port_and_a_second_serve_are_told() {
     for part in [&format!("port {port} is taken"), &format!("process {me} holds it"), "type `dae serve --port "] {
         assert!(ran.stderr.contains(part), "{}", ran.raw());
     }
-    let (first, _) = serve(&place);
-    let second = place.dae(["serve", "app", "--port", &free_port().to_string()]).run();
-    assert_eq!(second.code, 1);
-    assert!(second.stderr.contains("this app is served already"), "{}", second.raw());
+}
+
+#[test]
+fn a_second_serve_joins_the_first_and_leaves_it_running() {
+    let place = app("one");
+    let (first, port) = serve(&place);
+    let mut second = place.dae(["serve", "app"]).spawn();
+    second.until("already");
+    second.until("started");
+    place.write("app/app.py", says("two"));
+    second.until("reloaded");
+    assert_eq!(second.stop().code, 0);
+    assert!(until(port, "two").starts_with("two"));
+    let mut third = place.dae(["serve", "app", "--json"]).spawn();
+    third.event("started");
     assert_eq!(first.stop().code, 0);
+    assert_eq!(third.wait().code, 0);
+}
+
+#[test]
+fn in_the_background_it_is_asked_restarted_and_ended_by_name() {
+    let place = app("one");
+    let port = free_port();
+    let status = || place.dae(["status", "-C", "app"]).run();
+    assert_eq!((status().code, status().stdout.trim()), (1, "not being served"));
+    let begun = place.dae(["serve", "app", "--detach", "--port", &port.to_string()]).ok();
+    assert!(begun.stderr.contains(&format!("http://app.localhost:{port}")), "{}", begun.raw());
+    assert_eq!(get(port, "app.localhost", "/").text(), "one<script src=\"/_dae/refresh.js\" async></script>");
+    let json = place.dae(["status", "-C", "app", "--json"]).ok().json();
+    assert_eq!(json["url"], format!("http://app.localhost:{port}"));
+    // A page of somebody else's cannot do it.
+    let forged = Http::open(port).send("POST", "app.localhost", "/_dae/restart", &[], b"").unwrap();
+    assert_eq!(forged.status, 403);
+    place.dae(["restart", "-C", "app"]).ok();
+    until(port, "one");
+    place.dae(["stop", "-C", "app"]).ok();
+    assert_eq!(status().code, 1);
+    let ran = place.dae(["stop", "-C", "app"]).run();
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("this app is not being served"), "{}", ran.raw());
 }
 
 #[test]

@@ -1,0 +1,18 @@
+//! `dae stop`.
+
+use super::{Context, Outcome};
+use crate::app;
+use crate::dev_server::{Session, not_served};
+use crate::term::Done;
+
+/// End the `dae serve` of this app, wherever it runs
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_: Args, context: &Context) -> Outcome {
+    let root = app::find(&context.cwd)?;
+    let server = Session::server(&root)?.ok_or_else(not_served)?;
+    server.stop(&root)?;
+    context.say("stopped", server.url.clone());
+    Ok(Box::new(Done::default()))
+}

@@ -1,0 +1,74 @@
+//! Asking the dev server that runs already.
+
+use futures_util::StreamExt as _;
+use tokio_util::io::StreamReader;
+
+use super::control::{EVENTS, HEADER, RESTART, STATUS, Status};
+use super::feed::Item;
+use super::session::Server;
+use crate::problem::{Doing as _, Problem, Result};
+
+impl Server {
+    pub async fn status(&self) -> Result<Status> {
+        self.read(reqwest::Method::GET, STATUS).await
+    }
+
+    /// Starts the app anew, with a new Python.
+    pub async fn restart(&self) -> Result<Status> {
+        self.read(reqwest::Method::POST, RESTART).await
+    }
+
+    /// Gives `hear` what happened lately and what happens, until the server ends.
+    pub async fn follow(&self, mut hear: impl FnMut(Item)) -> Result<()> {
+        use tokio::io::AsyncBufReadExt as _;
+        let response = self.ask(reqwest::Method::GET, EVENTS).await?;
+        let bytes = response.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+        let mut lines = tokio::io::BufReader::new(StreamReader::new(bytes)).lines();
+        // A cut connection is the server's end.
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Ok(item) = serde_json::from_str(&line) {
+                hear(item);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, method: reqwest::Method, path: &str) -> Result<Status> {
+        let response = self.ask(method, path).await?;
+        response.json().await.map_err(|error| self.silent(&error))
+    }
+
+    async fn ask(&self, method: reqwest::Method, path: &str) -> Result<reqwest::Response> {
+        // Loopback by its number: the name is the browser's, and a proxy has no business here.
+        let client = reqwest::Client::builder().no_proxy().build().map_err(|error| self.silent(&error))?;
+        let url = format!("http://{}{path}", self.address);
+        let response = client.request(method, url).header(HEADER, "1").send().await;
+        response.and_then(reqwest::Response::error_for_status).map_err(|error| self.silent(&error))
+    }
+
+    fn silent(&self, error: &reqwest::Error) -> Problem {
+        Problem::new("serve.silent", format!("process {} serves this app and does not answer", self.pid))
+            .because(error)
+            .try_running("dae stop")
+    }
+
+    /// Ends it, and waits until its lock is free.
+    pub fn stop(&self, root: &std::path::Path) -> Result<()> {
+        use nix::sys::signal::{Signal, kill};
+        use nix::unistd::Pid;
+        let pid = i32::try_from(self.pid).ok().filter(|pid| *pid > 0);
+        let pid = pid.ok_or_else(|| Problem::new("serve.pid", format!("`{}` is no process number", self.pid)))?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM)
+            .map_err(std::io::Error::from)
+            .doing(|| format!("stop process {pid}"))?;
+        let since = std::time::Instant::now();
+        while super::Session::server(root)?.is_some_and(|server| server.pid == self.pid) {
+            if since.elapsed() > std::time::Duration::from_secs(15) {
+                return Err(Problem::new("serve.wont-stop", format!("process {pid} does not end"))
+                    .try_running(format!("kill -9 {pid}")));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
