@@ -55,11 +55,20 @@ _dae() {
             dae,remote)
                 cmd="dae__subcmd__remote"
                 ;;
+            dae,restart)
+                cmd="dae__subcmd__restart"
+                ;;
             dae,rollback)
                 cmd="dae__subcmd__rollback"
                 ;;
             dae,serve)
                 cmd="dae__subcmd__serve"
+                ;;
+            dae,status)
+                cmd="dae__subcmd__status"
+                ;;
+            dae,stop)
+                cmd="dae__subcmd__stop"
                 ;;
             dae,sync)
                 cmd="dae__subcmd__sync"
@@ -106,11 +115,20 @@ _dae() {
             dae__subcmd__help,remote)
                 cmd="dae__subcmd__help__subcmd__remote"
                 ;;
+            dae__subcmd__help,restart)
+                cmd="dae__subcmd__help__subcmd__restart"
+                ;;
             dae__subcmd__help,rollback)
                 cmd="dae__subcmd__help__subcmd__rollback"
                 ;;
             dae__subcmd__help,serve)
                 cmd="dae__subcmd__help__subcmd__serve"
+                ;;
+            dae__subcmd__help,status)
+                cmd="dae__subcmd__help__subcmd__status"
+                ;;
+            dae__subcmd__help,stop)
+                cmd="dae__subcmd__help__subcmd__stop"
                 ;;
             dae__subcmd__help,sync)
                 cmd="dae__subcmd__help__subcmd__sync"
@@ -200,7 +218,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze check serve status stop restart package deploy releases rollback logs remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -360,7 +378,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze check serve package deploy releases rollback logs remote node completions man help"
+            opts="create install uninstall sync freeze check serve status stop restart package deploy releases rollback logs remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -653,6 +671,20 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__help__subcmd__restart)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -668,6 +700,34 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__stop)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1255,6 +1315,28 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__restart)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__rollback)
             opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1286,7 +1368,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__serve)
-            opts="-p -q -v -h --port --host --cold --open --json --color --quiet --verbose --help"
+            opts="-p -q -v -h --port --host --cold --detach --open --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1301,6 +1383,50 @@ _dae() {
                     return 0
                     ;;
                 --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__status)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__stop)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
