@@ -26,8 +26,8 @@ const TAG: &str = "<script src=\"/_dae/refresh.js\" async></script>";
 
 /// The front of a dev server.
 pub struct Browser {
-    /// Counts what there was to see; a page that knows an older number reloads itself.
-    pub seen: watch::Sender<u64>,
+    /// Counts what there was to see; a page that knows an older number reloads itself. None: the server ends.
+    seen: watch::Sender<Option<u64>>,
     control: Control,
     events: mpsc::UnboundedSender<Event>,
 }
@@ -36,12 +36,17 @@ impl Browser {
     pub fn new(control: Control, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
         // Not from 0: a page left open over a restart of dae must see a change.
         let begin = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-        Arc::new(Self { seen: watch::Sender::new(begin), control, events })
+        Arc::new(Self { seen: watch::Sender::new(Some(begin)), control, events })
     }
 
     /// What pages show has changed.
     pub fn refresh(&self) {
-        self.seen.send_modify(|number| *number += 1);
+        self.seen.send_modify(|number| *number = number.map(|number| number + 1));
+    }
+
+    /// Lets go of the pages that listen, so that nobody waits for them.
+    pub fn close(&self) {
+        self.seen.send_replace(None);
     }
 
     fn stream(&self) -> Response {
@@ -50,7 +55,7 @@ impl Browser {
             if !first && seen.changed().await.is_err() {
                 return None;
             }
-            let number = *seen.borrow_and_update();
+            let number = (*seen.borrow_and_update())?;
             Some((format!("retry: 200\ndata: {number}\n\n"), (seen, false)))
         });
         let body = StreamBody::new(numbers.map(|text| Ok::<_, BodyError>(Frame::data(Bytes::from(text)))));

@@ -38,6 +38,8 @@ use watch::{Changed, Watch};
 
 /// After the last change of a burst, this long is waited for another.
 const QUIET: Duration = Duration::from_millis(8);
+/// Whoever ends it does not want to wait; answers under way may take this long.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// What to serve and where.
 pub struct DevServer {
@@ -130,9 +132,13 @@ impl DevServer {
         // Nobody listens any more when the server goes down.
         let _ = events.send(Event::Ready { status, address });
         let gateway =
-            Arc::new(Gateway { routes: node.routes.clone(), front: browser, patience: Duration::from_mins(2) });
+            Arc::new(Gateway { routes: node.routes.clone(), front: browser.clone(), patience: Duration::from_mins(2) });
         let follow = tokio::spawn(serving.follow(changes, asked));
-        serve(listener, gateway, stop).await;
+        let stop = async {
+            stop.await;
+            browser.close();
+        };
+        serve(listener, gateway, stop, LAST_ANSWERS).await;
         drop(watch);
         follow.abort();
         node.stop(Duration::ZERO).await;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,11 +15,15 @@ use super::Gateway;
 
 /// A client that takes longer than this for a request's head is let go.
 const HEAD_WITHIN: Duration = Duration::from_mins(1);
-/// Answers under way when the word to stop comes may take this long.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Answers connections of `listener` until `stop` is ready.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: impl Future<Output = ()> + Send) {
+/// Answers connections of `listener` until `stop` is ready; answers under way then have `drain` to finish. Returns when
+/// that was.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    stop: impl Future<Output = ()> + Send,
+    drain: Duration,
+) -> Instant {
     let tracker = TaskTracker::new();
     let (stopping, stopped) = tokio::sync::watch::channel(());
     tokio::pin!(stop);
@@ -58,8 +62,11 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: impl Futu
             }
         });
     }
+    let told = Instant::now();
     drop(listener);
     drop(stopping);
     tracker.close();
-    let _ = tokio::time::timeout(LAST_ANSWERS, tracker.wait()).await;
+    // What has not finished by then is cut with its upstream.
+    let _ = tokio::time::timeout(drain, tracker.wait()).await;
+    told
 }

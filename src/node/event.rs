@@ -10,8 +10,8 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A process printed a line.
-    Output { app: AppName, process: String, line: String },
+    /// A process printed a line; no generation where several share it, as those forked from one warm parent do.
+    Output { app: AppName, generation: Option<u64>, process: String, line: String },
     /// A generation began to start.
     Starting { app: AppName, generation: u64 },
     /// A generation serves.

@@ -99,21 +99,27 @@ impl Log {
     }
 }
 
+/// Who prints: a process of a generation, or of several where there is no number.
+pub(super) struct Source<'a> {
+    pub generation: &'a Generation,
+    pub number: Option<u64>,
+    pub process: &'a str,
+}
+
 /// Hears a process's lines: to the log file, to the last lines, to the events.
 pub(super) fn listener(
-    generation: &Generation,
+    source: Source<'_>,
     surroundings: &Surroundings,
-    process: &str,
     last_lines: LastLines,
 ) -> Result<impl FnMut(String) + Send + 'static> {
     let Surroundings { events, logs, .. } = surroundings.clone();
-    logs.open(process)?;
-    let (app, process) = (generation.app.clone(), process.to_owned());
+    logs.open(source.process)?;
+    let (app, generation, process) = (source.generation.app.clone(), source.number, source.process.to_owned());
     Ok(move |line: String| {
         logs.write(&process, &console::strip_ansi_codes(&line));
         last_lines.add(line.clone());
         // Nobody listens any more when the node goes down.
-        let _ = events.send(Event::Output { app: app.clone(), process: process.clone(), line });
+        let _ = events.send(Event::Output { app: app.clone(), generation, process: process.clone(), line });
     })
 }
 

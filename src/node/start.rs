@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 
-use super::output::{LastLines, listener};
+use super::output::{LastLines, Source, listener};
 use super::selftest::selftest;
 use super::warm::{Parent, Warmth};
 use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract};
@@ -80,7 +80,8 @@ pub(super) async fn start(
         Err(reason) => {
             let spec = cold(&generation, settings, &config);
             let last_lines = LastLines::default();
-            let hear = listener(&generation, &surroundings, "web", last_lines.clone())?;
+            let source = Source { generation: &generation, number: Some(number), process: "web" };
+            let hear = listener(source, &surroundings, last_lines.clone())?;
             let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
             (web, last_lines, Start::Cold(reason), None)
         }

@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::output::{LastLines, listener};
+use super::output::{LastLines, Source, listener};
 use super::start::python;
 use super::{Generation, Launch, Settings, Surroundings, contract};
 use crate::app::Worker;
@@ -151,7 +151,8 @@ impl Parent {
     async fn start(generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) -> Result<Self> {
         let settings = &*surroundings.settings;
         let last_lines = LastLines::default();
-        let hear = listener(generation, surroundings, "web", last_lines.clone())?;
+        let source = Source { generation, number: None, process: "web" };
+        let hear = listener(source, surroundings, last_lines.clone())?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{}-parent-", generation.app))
             .tempdir_in(&settings.run_dir)

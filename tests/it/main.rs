@@ -19,3 +19,4 @@ mod layers;
 mod node;
 mod package;
 mod serve;
+mod traffic;

@@ -81,10 +81,10 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
         // the next start says so.
         let _ = tokio::task::spawn_blocking(move || closing.close()).await;
     };
-    gateway::serve(listener, gateway, stop).await;
+    let told = gateway::serve(listener, gateway, stop, DRAIN).await;
     back.abort();
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
-    node.stop(DRAIN).await;
+    node.stop(DRAIN.saturating_sub(told.elapsed())).await;
     hearing.abort();
     Ok(())
 }
@@ -143,7 +143,7 @@ impl Event for Shows {
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
-            Told::Node(NodeEvent::Output { app, process, line }) => quiet(format!("{app} {process}: {line}")),
+            Told::Node(NodeEvent::Output { app, process, line, .. }) => quiet(format!("{app} {process}: {line}")),
             Told::Node(_) => Shown::Nothing,
         }
     }

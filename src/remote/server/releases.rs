@@ -299,21 +299,28 @@ impl Server {
     /// Hears the node until it is gone: lines of a starting release become part of its story.
     pub async fn hear(self: Arc<Self>, mut events: mpsc::UnboundedReceiver<Event>) {
         let mut told: HashMap<AppName, (ReleaseId, usize)> = HashMap::new();
+        // The generation of the release that starts; the last one goes on printing meanwhile. What is forked from one warm
+        // parent cannot be told apart.
+        let mut newest: HashMap<AppName, (ReleaseId, u64)> = HashMap::new();
         let mut some = Vec::new();
         while events.recv_many(&mut some, 256).await > 0 {
             let mut lines: HashMap<(AppName, ReleaseId), Vec<DeployEvent>> = HashMap::new();
             for event in some.drain(..) {
-                if let Event::Output { app, process, line } = &event {
-                    let id = self.releases.starting().get(app).copied();
-                    if let Some(id) = id {
-                        let count = told.entry(app.clone()).or_insert((id, 0));
-                        *count = if count.0 == id { (id, count.1 + 1) } else { (id, 1) };
-                        if count.1 <= MOST_LINES {
-                            let output = DeployEvent::Output { process: process.clone(), line: line.clone() };
-                            lines.entry((app.clone(), id)).or_default().push(output);
-                        }
-                        continue;
+                if let Event::Starting { app, generation } = &event {
+                    if let Some(id) = self.starting(app) {
+                        newest.insert(app.clone(), (id, *generation));
                     }
+                } else if let Event::Output { app, generation, process, line } = &event
+                    && let Some(id) = self.starting(app)
+                    && generation.is_none_or(|generation| newest.get(app) == Some(&(id, generation)))
+                {
+                    let count = told.entry(app.clone()).or_insert((id, 0));
+                    *count = if count.0 == id { (id, count.1 + 1) } else { (id, 1) };
+                    if count.1 <= MOST_LINES {
+                        let output = DeployEvent::Output { process: process.clone(), line: line.clone() };
+                        lines.entry((app.clone(), id)).or_default().push(output);
+                    }
+                    continue;
                 }
                 (self.releases.tell)(Told::Node(event));
             }
@@ -321,6 +328,10 @@ impl Server {
                 self.tell(&app, id, lines).await;
             }
         }
+    }
+
+    fn starting(&self, app: &AppName) -> Option<ReleaseId> {
+        self.releases.starting().get(app).copied()
     }
 
     /// Nothing that starts now will be seen to the end.
