@@ -4,6 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::problem::{Doing as _, Problem, Result};
 use crate::supervisor::guardian::{self, Ended, Role};
+use crate::term::{give_back, terminal_mode};
 
 /// The runtime of a command that serves.
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -17,7 +18,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 /// Puts the rest of the command below a guardian. The answer is the guardian's: the exit code it ends with; without one,
 /// this is the process that works.
 pub fn guard() -> Result<Option<u8>> {
-    match guardian::guard().doing(|| "start below a guardian")? {
+    let mode = terminal_mode();
+    let role = guardian::guard().doing(|| "start below a guardian")?;
+    if let (Role::Guarded(_), Some(mode)) = (role, mode) {
+        give_back(&mode);
+    }
+    match role {
         Role::Works => Ok(None),
         Role::Guarded(Ended::Code(code)) => Ok(Some(code)),
         Role::Guarded(Ended::Signal(signal)) => {

@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Context, Outcome, foreground};
 use crate::app::{self, App};
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
-use crate::problem::{Doing as _, Problem};
-use crate::term::{Done, Line, Tone};
+use crate::problem::{Doing as _, Problem, Result};
+use crate::term::{Done, Keys, Line, Tone};
 
 /// Run the app here, with live reload
 ///
@@ -44,6 +44,7 @@ pub struct Args {
 
 /// Who only looks whether the app is served holds its lock for a moment.
 const LOOKS_WITHIN: Duration = Duration::from_millis(500);
+const KEYS: &str = "[o]pen  [e]rrors  [r]estart  [?]  [q]uit";
 /// How long a server in the background may take until its port is open.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
@@ -67,41 +68,79 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     let mut session = Session::take_within(&app.root, LOOKS_WITHIN)?;
     context.dirs.make_run()?;
     let listener = port::bind(SocketAddr::new(args.host, args.port))?;
-    let feed = Arc::new(Feed::default());
     let server = DevServer {
         root: app.root.clone(),
         listener,
         run_dir: context.dirs.run.clone(),
         cold: args.cold,
-        feed: feed.clone(),
+        feed: Arc::new(Feed::default()),
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),
     };
-    foreground::runtime()?.block_on(async {
-        let (events, mut heard) = mpsc::unbounded_channel();
-        let stop = foreground::stop()?;
-        let mut running = tokio::spawn(server.run(app, events, stop));
-        loop {
-            // Its end counts, not the last sender's: a process that left the family may hold its output open for ever.
-            let event = tokio::select! {
-                biased;
-                Some(event) = heard.recv() => event,
-                result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
-            };
-            if let Event::Ready { status, address } = &event {
-                session.tell(&Server { pid: status.pid, url: status.url.clone(), address: *address })?;
-                greet(context, &status.url);
-                if args.open {
-                    open(context, &status.url);
-                }
-            }
-            feed.publish(&event);
-            context.terminal.tell(&event);
-        }
-    })?;
+    foreground::runtime()?.block_on(run_with_keys(server, app, args.open, &mut session, context))?;
     foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))
+}
+
+async fn run_with_keys(
+    server: DevServer,
+    app: App,
+    open_it: bool,
+    session: &mut Session,
+    context: &Context,
+) -> Result<()> {
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let (press, mut pressed) = mpsc::unbounded_channel();
+    let (quit, quitting) = oneshot::channel::<()>();
+    let mut quit = Some(quit);
+    let signal = foreground::stop()?;
+    let stop = async {
+        tokio::select! { () = signal => {} Ok(()) = quitting => {} }
+    };
+    let feed = server.feed.clone();
+    let mut running = tokio::spawn(server.run(app, events, stop));
+    let mut serving: Option<Server> = None;
+    let mut last_problem: Option<Event> = None;
+    let keys = Keys::listen(&context.terminal, move |key| {
+        // After the end nobody hears keys.
+        let _ = press.send(key);
+    });
+    loop {
+        // The server's end counts, not the last sender's: a process that left the family may hold its output open for ever.
+        let event = tokio::select! {
+            biased;
+            Some(event) = heard.recv() => event,
+            Some(key) = pressed.recv() => {
+                match (key, &serving, &last_problem) {
+                    ('q', ..) => drop(quit.take().map(|quit| quit.send(()))),
+                    ('o', Some(server), _) => open(context, &server.url),
+                    ('r', Some(server), _) => drop(server.restart().await),
+                    ('e', _, Some(problem)) => context.terminal.tell(problem),
+                    ('e', ..) => context.say("errors", "none so far"),
+                    ('?', ..) => context.terminal.line(&Line::new(Tone::Quiet, "keys", KEYS)),
+                    _ => {}
+                }
+                continue;
+            }
+            result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        };
+        match &event {
+            Event::Ready { status, address } => {
+                let server = Server { pid: status.pid, url: status.url.clone(), address: *address };
+                session.tell(&server)?;
+                greet(context, &server.url, keys.is_some());
+                if open_it {
+                    open(context, &server.url);
+                }
+                serving = Some(server);
+            }
+            Event::Broken { .. } => last_problem = Some(event.clone()),
+            _ => {}
+        }
+        feed.publish(&event);
+        context.terminal.tell(&event);
+    }
 }
 
 /// Shows what happens at the server that runs already.
@@ -162,9 +201,10 @@ fn detach(context: &Context, root: &Path) -> Outcome {
     }
 }
 
-fn greet(context: &Context, url: &str) {
+fn greet(context: &Context, url: &str, keys: bool) {
     context.say("serving", format!("`{url}`"));
-    context.terminal.line(&Line::new(Tone::Quiet, "stop", "Ctrl-C"));
+    let (word, text) = if keys { ("keys", KEYS) } else { ("stop", "Ctrl-C") };
+    context.terminal.line(&Line::new(Tone::Quiet, word, text));
 }
 
 /// Opens a page with the program the system has for it.

@@ -190,7 +190,7 @@ impl Parent {
         if let Some(refused) = &self.refused {
             Some(refused.clone())
         } else if fit.launch != self.fit.launch {
-            Some("the packages changed".into())
+            Some("the packages may have changed".into())
         } else if fit == self.fit {
             None
         } else {
