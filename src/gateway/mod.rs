@@ -6,6 +6,7 @@
 
 mod accept;
 mod ask;
+mod forgiving;
 mod page;
 mod proxy;
 mod routes;

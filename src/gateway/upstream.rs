@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, watch};
 
+use super::forgiving::Forgiving;
 use super::{Body, Rule};
 
 /// A free connection older than this is not used again: shorter than the server's own keep-alive, so that the server never
@@ -99,7 +100,7 @@ impl Upstream {
         let stream = UnixStream::connect(&self.socket).await?;
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Forgiving::new(stream)))
             .await
             .map_err(std::io::Error::other)?;
         tokio::spawn(connection.with_upgrades());

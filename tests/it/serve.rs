@@ -184,3 +184,22 @@ fn a_page_without_a_kind_refreshes_in_a_browser_and_is_left_alone_elsewhere() {
     assert!(page.text().ends_with("<script src=\"/_dae/refresh.js\" async></script>"));
     assert_eq!(serve.stop().code, 0);
 }
+
+#[test]
+fn an_answer_that_comes_before_the_whole_request_was_read_arrives() {
+    let place = app("one");
+    place.write(
+        "app/app.py",
+        "def app(environ, start_response):\n    start_response('413 Too Large', [('Content-Length', '3'), ('Connection', 'close')])\n    return [b'big']\n",
+    );
+    place.write("app/app.yaml", format!("{YAML}worker: sync\n"));
+    let (serve, port) = serve(&place);
+    // The client may still be writing when the connection is closed; but it never may see another answer.
+    let ask = || Http::open(port).send("POST", "app.localhost", "/", &[], &vec![7; 8 << 20]).ok();
+    let answers: Vec<_> = (0..5).filter_map(|_| ask()).map(|answer| (answer.status, answer.text())).collect();
+    assert!(!answers.is_empty());
+    for answer in answers {
+        assert_eq!(answer, (413, "big".to_owned()));
+    }
+    assert_eq!(serve.stop().code, 0);
+}
