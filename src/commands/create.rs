@@ -8,7 +8,7 @@ use super::interrupt::Interrupt;
 use super::{Context, Outcome};
 use crate::app::{AppName, NewFolder, Scaffold, Template, Versioned, first_commit};
 use crate::problem::{Problem, Result};
-use crate::python::{self, Project, Requirement};
+use crate::python::{self, Asked, Project};
 use crate::term::{Line, Paint, Text, Tone, ask, choose};
 
 /// Make a new app: app.yaml, app.py, pip-req.txt, a virtualenv and a first commit
@@ -106,7 +106,7 @@ fn make(
 fn install(root: &Path, scaffold: &Scaffold, context: &Context) -> Result<()> {
     let tell = |event: python::Event| context.terminal.tell(&event);
     let packages = scaffold.template.packages().iter();
-    let asked = packages.map(|name| Ok((Requirement::parse(name)?, (*name).to_owned()))).collect::<Result<Vec<_>>>()?;
+    let asked = packages.map(|name| Asked::parse(name)).collect::<Result<Vec<_>>>()?;
     let project = Project::new(root, "python", &context.dirs.cache, &tell)?;
     let prepared = if asked.is_empty() { Ok(()) } else { project.install(&asked).map(drop) };
     let Err(problem) = prepared.and_then(|()| project.prepare().map(drop)) else { return Ok(()) };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::changes::{Changes, with_project};
 use super::{Context, Outcome};
 use crate::problem::{Doing as _, Problem, Result};
-use crate::python::{Hashes, Pins, Requirement};
+use crate::python::{Asked, Hashes, Pins};
 
 /// Install packages into the virtualenv and pin them into pip-req.txt; without any, make the virtualenv match the file
 ///
@@ -37,14 +37,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     Ok(Box::new(Changes { change }))
 }
 
-/// A requirement, and its text.
-type Asked = (Requirement, String);
-
+/// What was typed, every slip of it told at once.
 fn typed(packages: &[String]) -> Result<Vec<Asked>> {
     let (mut asked, mut problems) = (Vec::new(), Vec::new());
     for text in packages {
-        match Requirement::parse(text) {
-            Ok(requirement) => asked.push((requirement, text.trim().to_owned())),
+        match Asked::parse(text) {
+            Ok(one) => asked.push(one),
             Err(problem) => problems.push(problem.exit(2)),
         }
     }
@@ -57,5 +55,5 @@ fn listed(path: &Path, shown: &Path) -> Result<Vec<Asked>> {
     if let Some(problem) = Problem::all(pins.problems()) {
         return Err(problem);
     }
-    Ok(pins.iter().filter(|pin| pin.is_direct()).map(|pin| (pin.requirement.clone(), pin.text.clone())).collect())
+    pins.iter().filter(|pin| pin.is_direct()).map(|pin| Asked::parse(&pin.text)).collect()
 }

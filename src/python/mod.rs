@@ -7,10 +7,12 @@ mod folder;
 mod installer;
 mod interpreter;
 mod lock;
+mod named;
 mod pins;
 mod project;
 mod requirement;
 pub mod runtime;
+mod specifier;
 mod venv;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +21,9 @@ pub use change::{Change, Moved};
 pub use event::Event;
 pub use installer::{Hashes, Installer};
 pub use interpreter::{Interpreter, Version, Wanted};
-pub use pins::{PINS, Pin, Pins};
+pub use pins::{Asked, PINS, Pin, Pins};
 pub use project::Project;
-pub use requirement::{Name, Requirement, Source, Vcs};
+pub use requirement::{Name, Repository, Requirement, Source, Vcs};
 pub use venv::Venv;
 
 use crate::app::App;

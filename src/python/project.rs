@@ -1,5 +1,6 @@
 //! An app's Python side as one thing: its virtualenv, its pip-req.txt, and what is done to them together.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,10 @@ use sha2::{Digest as _, Sha256};
 use super::change::Change;
 use super::installer::{Hashes, Installer, Names, Order, Wish};
 use super::interpreter::{Interpreter, Wanted};
-use super::pins::{PINS, Pins};
-use super::requirement::{Name, Requirement, Source, Vcs};
+use super::pins::{Asked, PINS, Pins};
+use super::requirement::{Name, Repository, Requirement, Source, Vcs};
 use super::venv::{self, Bytecode, State, Venv};
-use super::{Environment, Event, Tell, dist, lock, runtime};
+use super::{Environment, Event, Tell, dist, lock, named, pins, runtime};
 use crate::app::App;
 use crate::problem::{Doing as _, Problem, Result};
 
@@ -77,23 +78,23 @@ impl<'a> Project<'a> {
     }
 
     /// Adds `asked` to pip-req.txt with all they need, and has the virtualenv match. On a problem both are as they were.
-    pub fn install(&self, asked: &[(Requirement, String)]) -> Result<Change> {
+    pub fn install(&self, asked: &[Asked]) -> Result<Change> {
         self.install_with(asked, Hashes::Without)
     }
 
-    pub fn install_with(&self, asked: &[(Requirement, String)], hashes: Hashes) -> Result<Change> {
+    pub fn install_with(&self, asked: &[Asked], hashes: Hashes) -> Result<Change> {
         let _lock = lock::hold(&self.root, self.tell)?;
         let mut pins = self.good_pins()?;
         let tools = self.make_venv()?;
         let installer = fitting(
             tools.installer.clone(),
-            pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.0)),
+            pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.requirement)),
             self.tell,
         );
         let hashes = if pins.has_hashes() { Hashes::With } else { hashes };
         let wish = Wish { requirements: pins.wish(asked), preferred: pins.preferred(), hashes };
         let closure = installer.resolve(&self.venv, &self.root, &wish, self.tell)?;
-        pins.take(&closure, asked);
+        pins.take(&closure, asked, &self.pinned_elsewhere(&pins));
         self.put_and_write(&tools, pins, Names::Everything)
     }
 
@@ -133,7 +134,7 @@ impl<'a> Project<'a> {
         };
         let held = dist::in_folder(&self.venv.site_packages(&interpreter));
         let mut frozen = pins.clone();
-        frozen.hold(&held);
+        frozen.hold(&held, &self.pinned_elsewhere(&pins));
         Ok((pins, frozen))
     }
 
@@ -189,20 +190,24 @@ impl<'a> Project<'a> {
     fn digest(&self, pins: &str) -> String {
         let mut hash = Sha256::new();
         hash.update(pins);
-        for line in pins.lines() {
-            let named =
-                ["-r", "--requirement", "-c", "--constraint"].iter().find_map(|option| line.strip_prefix(option));
-            if let Some(text) = named.map(|rest| rest.trim_start_matches([' ', '='])).and_then(|name| {
-                let name = name.split(" #").next().unwrap_or(name).trim();
-                std::fs::read(self.root.join(name)).ok()
-            }) {
-                hash.update(text);
-            }
+        for (_, named) in named::files(&self.root, &Pins::parse(pins)) {
+            hash.update(named.text());
         }
         hash.finalize().iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+
+    /// What another file that pip-req.txt names pins to one version.
+    fn pinned_elsewhere(&self, pins: &Pins) -> BTreeSet<Name> {
+        let files = named::files(&self.root, pins);
+        let required =
+            files.iter().filter(|(kind, _)| *kind == pins::Names::Requirements).flat_map(|(_, named)| named.iter());
+        required
+            .filter(|pin| pin.requirement.pinned().is_some() || !pin.requirement.is_from_index())
+            .map(|pin| pin.requirement.key())
+            .collect()
     }
 
     fn installer(&self, interpreter: &Interpreter) -> Installer {
@@ -276,7 +281,9 @@ impl<'a> Project<'a> {
 /// pip where there is a line that uv refuses: everything but git, and what is editable from a version control system.
 fn fitting<'r>(installer: Installer, mut all: impl Iterator<Item = &'r Requirement>, tell: Tell) -> Installer {
     let refused = all.find(|requirement| match &requirement.source {
-        Source::Vcs { kind, url, editable, .. } => *editable || *kind != Vcs::Git || url.starts_with("git:"),
+        Source::Vcs(Repository { kind, url, editable, .. }) => {
+            *editable || *kind != Vcs::Git || url.starts_with("git:")
+        }
         Source::Index { .. } | Source::Direct { .. } => false,
     });
     match (installer, refused) {

@@ -18,5 +18,6 @@ mod install;
 mod layers;
 mod node;
 mod package;
+mod pins;
 mod serve;
 mod traffic;

@@ -1,243 +1,52 @@
-//! pip-req.txt, read without losing anything: comments, blank lines, order, hashes, continued lines, options and line ends
-//! stay as their author wrote them, and only what is asked for changes. Pure: it reads and writes no file.
+//! Changes to pip-req.txt: a closure taken over, a requirement taken out. Only the lines that have to change are written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
-use super::dist::{Dist, is_seed};
-use super::installer::Resolved;
-use super::requirement::{Name, Requirement, Source};
-use crate::problem::{Place, Problem};
-
-/// The name of the file.
-pub const PINS: &str = "pip-req.txt";
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pins {
-    /// What it is called where a place in it is shown.
-    file: PathBuf,
-    lines: Vec<Line>,
-}
-
-/// A logical line: with what a `\` carries on, and with the indented `# via` lines below it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
-    /// Verbatim, line ends included.
-    raw: String,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    /// Nothing, or a comment.
-    Blank,
-    /// `--index-url ...`, `-r ...`.
-    Option(String),
-    Pin(Pin),
-    /// Not understood; kept, and told by [`Pins::problems`].
-    Wrong(Problem),
-}
-
-/// One requirement of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    pub requirement: Requirement,
-    /// The requirement as it stands, without hashes and comment.
-    pub text: String,
-    pub hashes: Vec<String>,
-    /// Who needs it; empty for a direct requirement.
-    pub via: Vec<String>,
-    /// The author's own words behind it.
-    comment: Option<String>,
-}
-
-impl Pin {
-    pub fn is_direct(&self) -> bool {
-        self.via.is_empty()
-    }
-
-    fn is_from_index(&self) -> bool {
-        matches!(self.requirement.source, Source::Index { .. })
-    }
-
-    fn marker(&self) -> &str {
-        match &self.requirement.source {
-            Source::Index { marker, .. } => marker,
-            _ => "",
-        }
-    }
-
-    fn write(&self, end: &str) -> String {
-        let mut line = self.text.clone();
-        for hash in &self.hashes {
-            let _ = write!(line, " \\{end}    --hash={hash}");
-        }
-        if !self.via.is_empty() {
-            let _ = write!(line, "  # via {}", self.via.join(", "));
-        } else if let Some(comment) = &self.comment {
-            let _ = write!(line, "  # {comment}");
-        }
-        line + end
-    }
-}
+use super::line::{Kind, Line, Pin, following};
+use super::{Asked, Pins};
+use crate::python::dist::{Dist, is_seed};
+use crate::python::installer::Resolved;
+use crate::python::requirement::{Name, Requirement};
 
 impl Pins {
-    pub fn parse(text: &str) -> Self {
-        Self::parse_file(Path::new(PINS), text)
-    }
-
-    /// Reads another file of that kind.
-    pub fn parse_file(file: &Path, text: &str) -> Self {
-        let mut lines: Vec<Line> = Vec::new();
-        let mut rest = text;
-        let mut offset = 0;
-        while !rest.is_empty() {
-            let raw = logical(rest);
-            rest = &rest[raw.len()..];
-            let annotation = raw.starts_with([' ', '\t']) && raw.trim_start().starts_with('#');
-            if let Some(Line { raw: above, kind: Kind::Pin(pin) }) = lines.last_mut().filter(|_| annotation) {
-                let words = raw.trim().trim_start_matches('#').trim();
-                // pip-compile's form: `# via flask`, or `# via` and one name a line.
-                let carried_on = above.lines().last().is_some_and(|last| last.trim_start().starts_with('#'));
-                if words == "via" || words.starts_with("via ") || carried_on {
-                    let names = words.strip_prefix("via").filter(|rest| rest.is_empty() || rest.starts_with(' '));
-                    pin.via.extend(names_of(names.unwrap_or(words)));
-                    above.push_str(raw);
-                    offset += raw.len();
-                    continue;
-                }
-            }
-            lines.push(Line { raw: raw.to_owned(), kind: read(raw, file, text, offset) });
-            offset += raw.len();
-        }
-        Self { file: file.to_owned(), lines }
-    }
-
-    pub fn text(&self) -> String {
-        self.lines.iter().map(|line| line.raw.as_str()).collect()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Pin> {
-        self.lines.iter().filter_map(|line| match &line.kind {
-            Kind::Pin(pin) => Some(pin),
-            _ => None,
-        })
-    }
-
-    pub fn get(&self, name: &Name) -> Option<&Pin> {
-        self.iter().find(|pin| pin.requirement.key() == *name)
-    }
-
-    /// How the file spells each name.
-    pub fn names(&self) -> BTreeMap<Name, String> {
-        self.iter().map(|pin| (pin.requirement.key(), pin.requirement.name.clone())).collect()
-    }
-
-    /// Everything in the file that cannot be right.
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = self
-            .lines
-            .iter()
-            .filter_map(|line| match &line.kind {
-                Kind::Wrong(problem) => Some(problem.clone()),
-                _ => None,
-            })
-            .collect();
-        let (mut seen, mut offset) = (BTreeMap::new(), 0);
-        let text = self.text();
-        for line in &self.lines {
-            if let Kind::Pin(pin) = &line.kind
-                && pin.marker().is_empty()
-                && let Some(first) = seen.insert(pin.requirement.key(), pin.text.clone())
-            {
-                problems.push(
-                    Problem::new("pins.twice", format!("`{}` is there twice", pin.requirement.name))
-                        .at(place(&self.file, &text, offset, &pin.text))
-                        .because(format!("`{first}` stands above it"))
-                        .hint("take one of the two out"),
-                );
-            }
-            offset += line.raw.len();
-        }
-        problems
-    }
-
-    /// Direct requirements that name no single version.
-    pub fn loose(&self) -> impl Iterator<Item = &Pin> {
-        self.iter().filter(|pin| pin.is_from_index() && pin.requirement.pinned().is_none())
-    }
-
-    pub fn has_hashes(&self) -> bool {
-        self.iter().any(|pin| !pin.hashes.is_empty())
-    }
-
-    /// What an installer is asked for when `asked` is added: options and direct requirements, the asked ones as they were
-    /// typed in place of the file's own.
-    pub fn wish(&self, asked: &[(Requirement, String)]) -> String {
-        let named: BTreeSet<Name> = asked.iter().map(|(requirement, _)| requirement.key()).collect();
-        let mut wish = String::new();
-        for line in &self.lines {
-            match &line.kind {
-                Kind::Option(text) => wish.push_str(text),
-                Kind::Pin(pin) if pin.is_direct() && !named.contains(&pin.requirement.key()) => {
-                    wish.push_str(&pin.text);
-                }
-                _ => continue,
-            }
-            wish.push('\n');
-        }
-        for (_, text) in asked {
-            wish.push_str(text);
-            wish.push('\n');
-        }
-        wish
-    }
-
-    /// The versions that should stay where there is a choice: one `name==version` a line.
-    pub fn preferred(&self) -> String {
-        let pinned = self
-            .iter()
-            .filter(|pin| pin.marker().is_empty())
-            .filter_map(|pin| Some(format!("{}=={}\n", pin.requirement.name, pin.requirement.pinned()?)));
-        pinned.collect()
-    }
-
     /// Takes over a whole closure: `asked` become direct requirements, what nobody needs any more goes, direct requirements
     /// get their version. Lines that are no plain requirement of an index, and names that come twice, are their author's.
-    pub fn take(&mut self, closure: &[Resolved], asked: &[(Requirement, String)]) {
-        let asked: BTreeMap<Name, &(Requirement, String)> = asked.iter().map(|one| (one.0.key(), one)).collect();
+    pub fn take(&mut self, closure: &[Resolved], asked: &[Asked], elsewhere: &BTreeSet<Name>) {
+        let asked: BTreeMap<Name, &Asked> = asked.iter().map(|one| (one.requirement.key(), one)).collect();
         let found: BTreeSet<Name> = closure.iter().map(|one| Name::new(&one.name)).collect();
         self.lines.retain(|line| match &line.kind {
-            Kind::Pin(pin) => pin.is_direct() || !pin.marker().is_empty() || found.contains(&pin.requirement.key()),
+            Kind::Pin(pin) => {
+                pin.is_direct() || !pin.requirement.marker.is_empty() || found.contains(&pin.requirement.key())
+            }
             _ => true,
         });
         for one in closure {
             let key = Name::new(&one.name);
             let here = self.get(&key).cloned();
-            let wanted = asked.get(&key).map(|(requirement, text)| (requirement, text.as_str()));
+            let wanted = asked.get(&key).copied();
+            if wanted.is_none() && here.is_none() && elsewhere.contains(&key) {
+                continue;
+            }
             let direct = wanted.is_some() || here.as_ref().is_some_and(Pin::is_direct) || one.via.is_empty();
             let via = if direct { Vec::new() } else { one.via.clone() };
             let text = match (wanted, &here) {
-                // As typed, where the installer has no better way to write it.
-                (
-                    Some((
-                        Requirement { source: Source::Vcs { editable: true, .. } | Source::Direct { .. }, .. },
-                        text,
-                    )),
-                    _,
-                ) => text.to_owned(),
-                (Some((typed, _)), _) => with_extras(&one.line, typed),
-                (None, Some(pin)) if !pin.is_from_index() => pin.text.clone(),
+                // As typed: the installer was told something else, or has no better way to write it.
+                (Some(asked), _) if !asked.requirement.is_from_index() => asked.text.clone(),
+                (Some(asked), _) => with_extras(&one.line, &asked.requirement),
+                (None, Some(pin)) if !pin.requirement.is_from_index() => pin.text.clone(),
                 (None, Some(pin)) if direct => with_extras(&one.line, &pin.requirement),
                 _ => one.line.clone(),
             };
-            self.set(&key, text, one.hashes.clone(), via);
+            let follows = match wanted {
+                Some(asked) => asked.follows.as_deref(),
+                None => here.as_ref().and_then(Pin::follows),
+            };
+            self.set(&key, text, one.hashes.clone(), via, follows);
         }
     }
 
     /// Writes one pin: over the line that has it, or where a new one of its kind belongs.
-    fn set(&mut self, name: &Name, text: String, hashes: Vec<String>, via: Vec<String>) {
+    fn set(&mut self, name: &Name, text: String, hashes: Vec<String>, via: Vec<String>, follows: Option<&str>) {
         let Ok(requirement) = Requirement::parse(&text) else { return };
         let end = self.line_end();
         let mut at = self.lines.iter().enumerate().filter(|(_, line)| line.is(name)).map(|(at, _)| at);
@@ -249,15 +58,23 @@ impl Pins {
             Kind::Pin(pin) => Some((at, pin.clone())),
             _ => None,
         });
-        let comment = old.as_ref().and_then(|(_, pin)| pin.comment.clone());
-        let new = Pin { requirement, text, hashes, via, comment };
+        let (options, comment) =
+            old.as_ref().map(|(_, pin)| (pin.options.clone(), pin.comment.clone())).unwrap_or_default();
+        let comment = following(comment.as_deref(), follows);
+        let new = Pin { requirement, text, hashes, options, via, comment };
         let Some((at, old)) = old else {
             let at = self.place_of(name, new.is_direct());
             return self.insert(at, new, end);
         };
-        let same_version = old.requirement.source == new.requirement.source;
+        let same = |old: &Requirement, new: &Requirement| {
+            (&old.source, &old.extras, &old.marker) == (&new.source, &new.extras, &new.marker)
+        };
         let same_via = old.via.iter().map(|who| Name::new(who)).eq(new.via.iter().map(|who| Name::new(who)));
-        if same_version && same_via && (new.hashes.is_empty() || !old.hashes.is_empty()) {
+        if same(&old.requirement, &new.requirement)
+            && same_via
+            && old.follows() == new.follows()
+            && (new.hashes.is_empty() || !old.hashes.is_empty())
+        {
             return;
         }
         if old.is_direct() == new.is_direct() {
@@ -297,7 +114,7 @@ impl Pins {
     }
 
     /// Says what a virtualenv holds: versions as they are there, new lines for what is new, none for what is gone.
-    pub fn hold(&mut self, held: &BTreeMap<Name, Dist>) {
+    pub fn hold(&mut self, held: &BTreeMap<Name, Dist>, elsewhere: &BTreeSet<Name>) {
         let mut closure = Vec::new();
         for (name, dist) in held.iter().filter(|(name, _)| !is_seed(name) || self.get(name).is_some()) {
             let needed_by = held.iter().filter(|(other, one)| *other != name && one.needs.contains(name));
@@ -305,10 +122,10 @@ impl Pins {
             let line = dist.origin().unwrap_or_else(|| format!("{}=={}", dist.spelled, dist.version));
             closure.push(Resolved { name: dist.spelled.clone(), line, via, hashes: Vec::new() });
         }
-        let gone = |pin: &Pin| pin.marker().is_empty() && !held.contains_key(&pin.requirement.key());
+        let gone = |pin: &Pin| pin.requirement.marker.is_empty() && !held.contains_key(&pin.requirement.key());
         let gone = self.iter().filter(|pin| gone(pin)).map(|pin| pin.requirement.key()).collect();
         self.drop_lines(&gone);
-        self.take(&closure, &[]);
+        self.take(&closure, &[], elsewhere);
         self.spell(&held.iter().map(|(name, dist)| (name.clone(), dist.spelled.clone())).collect());
     }
 
@@ -358,7 +175,7 @@ impl Pins {
         for line in &mut self.lines {
             let Kind::Pin(pin) = &mut line.kind else { continue };
             let Some(name) = spelled.get(&pin.requirement.key()) else { continue };
-            if pin.is_from_index()
+            if pin.requirement.is_from_index()
                 && !pin.is_direct()
                 && *name != pin.requirement.name
                 && pin.text.starts_with(&pin.requirement.name)
@@ -385,95 +202,34 @@ impl Pins {
     }
 }
 
-impl Line {
-    fn is(&self, name: &Name) -> bool {
-        matches!(&self.kind, Kind::Pin(pin) if pin.requirement.key() == *name)
-    }
-}
-
 /// `flask[async]==3.1.3`: the version that was found, with the extras and the marker that were asked for.
 fn with_extras(line: &str, typed: &Requirement) -> String {
     let Some((_, version)) = line.split_once("==") else { return line.to_owned() };
-    let Source::Index { extras, marker, .. } = &typed.source else { return line.to_owned() };
+    let Requirement { name, extras, marker, .. } = typed;
     let version = version.split(';').next().unwrap_or(version).trim();
     let marker = if marker.is_empty() { String::new() } else { format!(" ; {marker}") };
-    format!("{}{extras}=={version}{marker}", typed.name)
+    format!("{name}{extras}=={version}{marker}")
 }
 
 fn bare(who: &str) -> Name {
     Name::new(who.split('[').next().unwrap_or(who))
 }
 
-fn names_of(text: &str) -> impl Iterator<Item = String> {
-    text.split(',').map(str::trim).filter(|who| !who.is_empty() && !who.starts_with("-r")).map(str::to_owned)
-}
-
-/// The first logical line of `text`, its end included.
-fn logical(text: &str) -> &str {
-    let mut length = 0;
-    for line in text.split_inclusive('\n') {
-        length += line.len();
-        let bare = line.trim_end_matches(['\n', '\r']);
-        if !bare.ends_with('\\') || bare.trim_start().starts_with('#') {
-            break;
-        }
-    }
-    &text[..length]
-}
-
-fn read(raw: &str, file: &Path, text: &str, offset: usize) -> Kind {
-    let joined: String = raw
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(|line| line.strip_suffix('\\').map_or(line, |line| line.trim_end()))
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ");
-    // A `#` begins a comment at the start or behind a blank; elsewhere it is a URL's fragment.
-    let at = if joined.starts_with('#') { Some(0) } else { joined.find(" #").or_else(|| joined.find("\t#")) };
-    let (code, comment) = at.map_or((joined.as_str(), None), |at| {
-        (&joined[..at], Some(joined[at..].trim_start().trim_start_matches('#').trim().to_owned()))
-    });
-    let code = code.trim();
-    if code.is_empty() {
-        return Kind::Blank;
-    }
-    let editable = code.starts_with("-e ") || code.starts_with("-e=") || code.starts_with("--editable");
-    if code.starts_with('-') && !editable {
-        return Kind::Option(code.to_owned());
-    }
-    let mut words = code.split(" --");
-    let requirement = words.next().unwrap_or_default().trim().to_owned();
-    let hashes =
-        words.filter_map(|word| word.trim().strip_prefix("hash").map(|rest| rest.trim_start_matches(['=', ' '])));
-    let hashes: Vec<String> = hashes.map(str::to_owned).collect();
-    match Requirement::parse(&requirement) {
-        Ok(parsed) => {
-            let via = comment.as_deref().and_then(|comment| comment.strip_prefix("via "));
-            let via: Vec<String> = via.map(|names| names_of(names).collect()).unwrap_or_default();
-            let comment = comment.filter(|comment| !comment.starts_with("via ") && !comment.is_empty());
-            Kind::Pin(Pin { requirement: parsed, text: requirement, hashes, via, comment })
-        }
-        Err(problem) => Kind::Wrong(problem.at(place(file, text, offset, &requirement))),
-    }
-}
-
-/// Where `wanted` stands at or after `offset`.
-fn place(file: &Path, text: &str, offset: usize, wanted: &str) -> Place {
-    let at = text[offset..].find(wanted).map_or(offset, |found| offset + found);
-    Place::in_text(file, text, at, wanted.chars().count())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     fn closure(lines: &[&str]) -> Vec<Resolved> {
         Pins::parse(&lines.join("\n")).iter().map(Resolved::from_pin).collect()
     }
 
-    fn asked(text: &str) -> (Requirement, String) {
-        (Requirement::parse(text).unwrap(), text.to_owned())
+    fn asked(text: &str) -> Asked {
+        Asked::parse(text).unwrap()
+    }
+
+    fn nowhere() -> BTreeSet<Name> {
+        BTreeSet::new()
     }
 
     const HAND_WRITTEN: &str = "\u{feff}# what the shop needs\r\n--index-url http://index.test/simple\r\n\r\n\
@@ -526,7 +282,7 @@ mod tests {
             "six==1.17.0",
             "werkzeug==3.0.1  # via flask, extra",
         ]);
-        pins.take(&found, &[asked("flask[async]>=3")]);
+        pins.take(&found, &[asked("flask[async]>=3")], &nowhere());
         insta::assert_snapshot!(pins.text().replace("\r\n", "~\n"), @"
         ﻿# what the shop needs~
         --index-url http://index.test/simple~
@@ -551,7 +307,7 @@ mod tests {
     fn a_new_file_has_direct_ones_first() {
         let mut pins = Pins::parse("");
         let found = closure(&["click==8  # via flask", "flask==3", "jinja2==3.1  # via flask", "web-py==0.76"]);
-        pins.take(&found, &[asked("web-py"), asked("flask")]);
+        pins.take(&found, &[asked("web-py"), asked("flask")], &nowhere());
         pins.spell(&["Jinja2", "web.py", "Flask"].into_iter().map(|name| (Name::new(name), name.to_owned())).collect());
         insta::assert_snapshot!(pins.text(), @"
         flask==3
@@ -560,7 +316,7 @@ mod tests {
         Jinja2==3.1  # via flask
         ");
         let again = pins.clone();
-        pins.take(&found, &[asked("flask")]);
+        pins.take(&found, &[asked("flask")], &nowhere());
         assert_eq!(pins, again);
     }
 
@@ -620,7 +376,43 @@ mod tests {
     fn a_name_that_comes_twice_is_its_authors() {
         let text = "a==1 ; python_version < '3'\na==2 ; python_version > '3'\n";
         let mut pins = Pins::parse(text);
-        pins.take(&closure(&["a==3"]), &[]);
+        pins.take(&closure(&["a==3"]), &[], &nowhere());
         assert_eq!(pins.text(), text);
+    }
+
+    /// The corpus's lines in any order, with any line ends.
+    fn any_file() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/requirements");
+        let files = folder.read_dir().unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        let lines: Vec<String> = files
+            .filter(|text| text.len() < 4000)
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let end = prop_oneof![4 => Just("\n"), 2 => Just("\r\n"), 1 => Just("\\\n")];
+        proptest::collection::vec((proptest::sample::select(lines), end), 1..12)
+            .prop_map(|lines| lines.into_iter().map(|(line, end)| line + end).collect())
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn another_version_touches_its_own_line_only(text in any_file()) {
+            let mut pins = Pins::parse(&text);
+            let before = pins.clone();
+            let moves = |pin: &&Pin| pin.is_direct() && pin.requirement.is_from_index();
+            let Some(key) = pins.iter().find(moves).map(|pin| pin.requirement.key()) else { return Ok(()) };
+            let (mut closure, mine) = (Vec::new(), |pin: &Pin| pin.requirement.key() == key);
+            closure.extend(before.iter().filter(|pin| !mine(pin)).map(Resolved::from_pin));
+            closure.push(Resolved { name: key.to_string(), line: format!("{key}==987.6"), via: vec![], hashes: vec![] });
+            pins.take(&closure, &[], &nowhere());
+            let others = |pins: &Pins| {
+                pins.lines.iter().filter(|line| !line.is(&key)).map(|line| line.raw.clone()).collect::<Vec<_>>()
+            };
+            proptest::prop_assert_eq!(others(&Pins::parse(&pins.text())), others(&before));
+            let twice = before.iter().filter(|pin| mine(pin)).count() > 1;
+            proptest::prop_assert!(twice || pins.get(&key).unwrap().requirement.pinned() == Some("987.6"));
+        }
     }
 }
