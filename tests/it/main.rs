@@ -20,4 +20,5 @@ mod node;
 mod package;
 mod pins;
 mod serve;
+mod session;
 mod traffic;
