@@ -7,6 +7,7 @@
 mod accept;
 mod ask;
 mod forgiving;
+mod lingering;
 mod page;
 mod proxy;
 mod routes;

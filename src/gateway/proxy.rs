@@ -13,6 +13,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{StatusCode, Version};
 
+use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
 use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, plain, rules, upgrade};
@@ -132,7 +133,7 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     }
     forwarded(headers, peer);
-    request.map(|body: Incoming| body.map_err(BodyError::from).boxed_unsync())
+    request.map(|body: Incoming| Lingering::new(body).boxed_unsync())
 }
 
 fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
