@@ -1,54 +1,56 @@
 //! app.yaml: what an app asks of the platform. Text becomes a [`Manifest`] here, and inside nothing is checked again.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::AppName;
-use super::yaml::{Key, Node, Source, Value};
+use super::reader::{Keys, Reader, decode};
+use super::yaml::{Node, Source, Value};
+use super::{AppName, CronJob, Daemon, Handler, Protected, Queue, Serves, Service};
 use crate::problem::{Place, Problem, Result};
 
+/// It travels in releases, so other versions of dae read what this one writes: a new field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     pub application: AppName,
     pub version: String,
     /// `python`, or `python3.12`.
     pub runtime: String,
+    #[serde(default = "one")]
+    pub api_version: String,
     pub handlers: Vec<Handler>,
     pub worker: Worker,
     pub nworkers: u16,
-    /// Paths or patterns of files that hold secrets.
+    #[serde(default)]
+    pub daemons: Vec<Daemon>,
+    #[serde(default)]
+    pub cron: Vec<CronJob>,
+    #[serde(default)]
+    pub queues: Vec<Queue>,
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// The .thrift files, where they are not those that `services` name.
+    #[serde(default)]
+    pub services_idls: Vec<String>,
+    /// Patterns of files that hold secrets, good for [`Protected`].
     pub protected_files: Vec<String>,
-    /// Keys that are known and carried, and that nothing here reads yet.
-    pub carried: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    pub selftest: Vec<Probe>,
+    #[serde(default)]
+    pub release_managers: Vec<String>,
+    #[serde(default)]
+    pub report_observer_emails: Vec<String>,
+    #[serde(default)]
+    pub irc_report_channel: Vec<String>,
+    #[serde(default)]
+    pub enable_jenkins: bool,
 }
 
-/// One entry of `handlers`: the first whose `url` matches a whole path answers it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Handler {
-    pub url: String,
-    pub serves: Serves,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Serves {
-    WsgiApp(Target),
-    AsgiApp(Target),
-    Websocket(Target),
-    /// A path under the app's root, in which `\1` stands for the first group of `url`.
-    StaticFiles(String),
-    /// A folder under the app's root; `url` is a plain prefix.
-    StaticDir(String),
-}
-
-/// `module:callable`.
+/// A question to the app, and the answer that says it is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    pub module: String,
-    pub callable: String,
+pub struct Probe {
+    pub url: String,
+    pub status: u16,
 }
 
 /// How a worker runs the app's code.
@@ -58,12 +60,6 @@ pub enum Worker {
     Async,
     Sync,
     Asgi,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.module, self.callable)
-    }
 }
 
 impl Worker {
@@ -76,44 +72,42 @@ impl Worker {
     }
 }
 
-/// Keys that are accepted and carried along.
-const CARRIED: &[&str] = &[
+fn one() -> String {
+    "1".into()
+}
+
+pub(super) const WORKERS: &[(&str, Worker)] =
+    &[("async", Worker::Async), ("sync", Worker::Sync), ("asgi", Worker::Asgi)];
+pub(super) const PROBE: &[&str] = &["url", "status"];
+pub(super) const KEYS: &[&str] = &[
+    "application",
+    "version",
+    "runtime",
     "api_version",
-    "cron",
+    "handlers",
+    "worker",
+    "nworkers",
     "daemons",
-    "enable_jenkins",
-    "irc_report_channel",
+    "cron",
     "queues",
-    "release_managers",
-    "report_observer_emails",
-    "selftest",
     "services",
     "services_idls",
-    "state",
+    "protected_files",
+    "selftest",
+    "release_managers",
+    "report_observer_emails",
+    "irc_report_channel",
+    "enable_jenkins",
 ];
-const READ: &[&str] = &["application", "version", "runtime", "handlers", "worker", "nworkers", "protected_files"];
-const HANDLER: &[&str] = &["url", "wsgi_app", "asgi_app", "websocket", "static_files", "static_dir", "upload", "scope"];
 
 impl Manifest {
     /// Reads the bytes of an app.yaml shown as `file`; warnings come beside the manifest, all faults as one problem.
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Self, Vec<Problem>)> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            Problem::new("app-yaml.encoding", format!("`{}` is not UTF-8", file.display()))
-                .at(Place::in_text(file, &before, before.len(), 0))
-                .because(format!("the byte {:#04x} after that cannot be read", bytes[error.valid_up_to()]))
-                .hint("save it as UTF-8")
-        })?;
-        let source = Source { file, text };
+        let source = Source { file, text: decode("app-yaml", file, bytes)? };
         let root = source.read()?;
-        let mut reader = Reader { source, problems: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader::new("app-yaml", source);
         let manifest = reader.manifest(&root);
-        reader.problems.sort_by_key(|problem| problem.place.as_ref().map_or(0, |at| at.line));
-        match (manifest, Problem::all(reader.problems)) {
-            (_, Some(problem)) => Err(problem),
-            (Some(manifest), None) => Ok((manifest, reader.warnings)),
-            (None, None) => Err(Problem::new("app-yaml", format!("`{}` could not be read", file.display()))),
-        }
+        reader.done(manifest)
     }
 
     /// The WSGI or ASGI handlers, those a worker process answers.
@@ -122,285 +116,118 @@ impl Manifest {
             .iter()
             .any(|handler| matches!(handler.serves, Serves::WsgiApp(_) | Serves::AsgiApp(_) | Serves::Websocket(_)))
     }
-}
 
-/// Collects every fault while it reads on.
-struct Reader<'a> {
-    source: Source<'a>,
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    /// What nobody may see.
+    pub fn protected(&self) -> Result<Protected> {
+        Protected::new(&self.protected_files).map_err(|(pattern, why)| {
+            Problem::new("app-yaml.protected_files", format!("`{pattern}` is no pattern")).because(why)
+        })
+    }
 }
-
-type Keys<'n> = BTreeMap<&'n str, (&'n Key, &'n Node)>;
 
 impl Reader<'_> {
     fn manifest(&mut self, root: &Node) -> Option<Manifest> {
+        let file = format!("`{}`", self.source.file.display());
         if matches!(root.value, Value::Null) {
-            self.problems.push(
-                Problem::new("app-yaml.empty", format!("`{}` is empty", self.source.file.display()))
+            self.push(
+                Problem::new("app-yaml.empty", format!("{file} is empty"))
+                    .at(Place::in_text(self.source.file, "", 0, 0))
                     .hint("the least it needs is `application: NAME` and one handler; `dae create` writes both"),
             );
             return None;
         }
-        let keys = self.keys(root, "app.yaml", &[READ, CARRIED].concat())?;
-        let application = self.application(&keys, root);
-        let handlers = self.handlers(&keys, root);
-        let asgi = handlers.iter().any(|handler| matches!(handler.serves, Serves::AsgiApp(_)));
-        let (runtime, worker, nworkers) = (self.runtime(&keys), self.worker(&keys), self.nworkers(&keys));
-        let protected_files = self.texts(&keys, "protected_files");
-        let version = keys.get("version").map_or_else(|| "1".into(), |(_, node)| self.version(node));
+        let keys = self.keys(root, "app.yaml", KEYS)?;
+        let application = self.application(&keys, &file);
+        let version = keys.get("version").map_or(Some(one()), |node| self.word(node, "version", "version: 1"));
+        let api_version =
+            keys.get("api_version").map_or(Some(one()), |node| self.word(node, "api_version", "api_version: 1"));
+        let runtime = self.runtime(&keys);
+        let handlers = self.handlers(&keys, &file);
+        let named = self.choice(&keys, "worker", "kind of worker", WORKERS);
+        let worker = self.worker_for(&keys, &handlers, named);
         Some(Manifest {
-            application: application?,
-            version,
-            runtime,
+            version: version.unwrap_or_default(),
+            runtime: runtime.unwrap_or_default(),
+            api_version: api_version.unwrap_or_default(),
             handlers,
-            worker: worker.unwrap_or(if asgi { Worker::Asgi } else { Worker::Async }),
-            nworkers,
-            protected_files,
-            carried: keys
-                .iter()
-                .filter(|(name, _)| CARRIED.contains(name))
-                .map(|(name, (_, node))| ((*name).to_owned(), node.json()))
-                .collect(),
+            worker,
+            nworkers: self.small(&keys, "nworkers", 1, 1),
+            daemons: self.daemons(&keys),
+            cron: self.cron(&keys),
+            queues: self.queues(&keys),
+            services: self.services(&keys),
+            services_idls: self.files(&keys, "services_idls", ".thrift"),
+            protected_files: self.protected_files(&keys),
+            selftest: self.selftest(&keys),
+            release_managers: self.one_or_more(&keys, "release_managers"),
+            report_observer_emails: self.one_or_more(&keys, "report_observer_emails"),
+            irc_report_channel: self.one_or_more(&keys, "irc_report_channel"),
+            enable_jenkins: self.flag(&keys, "enable_jenkins"),
+            // Last, so that without a name everything else is read all the same.
+            application: application?,
         })
     }
 
-    fn application(&mut self, keys: &Keys, root: &Node) -> Option<AppName> {
-        let Some((_, node)) = keys.get("application") else {
-            self.missing("application", "application: NAME", root);
-            return None;
-        };
+    fn application(&mut self, keys: &Keys, file: &str) -> Option<AppName> {
+        let node = self.required(keys, "application", file, "application: NAME")?;
         let name = self.text(node, "application")?;
         match AppName::parse(&name) {
             Ok(name) => Some(name),
             Err(problem) => {
                 let problem = problem.at(self.source.value_place(node));
-                self.problems.push(match AppName::nearest(&name) {
+                self.push(match AppName::nearest(&name) {
                     Some(near) => problem.hint(format!("write `application: {near}`")),
-                    None => problem,
+                    None => problem.hint("write `application: NAME`"),
                 });
                 None
             }
         }
     }
 
-    fn version(&mut self, node: &Node) -> String {
-        if matches!(node.value, Value::Null | Value::List(_) | Value::Map(_)) {
-            let message = format!("`version` wants a number or a word, and there is {}", node.kind());
-            self.wrong(node, "app-yaml.type", message, "write `version: 1`");
+    /// `python` or `python3.12`.
+    fn runtime(&mut self, keys: &Keys) -> Option<String> {
+        let Some(node) = keys.get("runtime") else { return Some("python".into()) };
+        let runtime = node.scalar();
+        let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let good =
+            |version: &str| version.is_empty() || version.split('.').count() <= 3 && version.split('.').all(digits);
+        if runtime.strip_prefix("python").is_some_and(good) {
+            return Some(runtime);
         }
-        scalar(node)
-    }
-
-    fn runtime(&mut self, keys: &Keys) -> String {
-        let Some((_, node)) = keys.get("runtime") else { return "python".into() };
-        let Value::Text(runtime) = &node.value else {
-            let message = format!("`runtime` wants a text, and there is {}", node.kind());
-            self.wrong(node, "app-yaml.type", message, "write `python` or `python3.12`");
-            return "python".into();
+        let bare = runtime.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let hint = if runtime == "python " || bare.is_empty() || !good(bare) {
+            "write `python` or `python3.12`".to_owned()
+        } else {
+            format!("write `python{bare}`")
         };
-        let version = runtime.strip_prefix("python");
-        if !version.is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || c == '.')) {
-            self.wrong(
-                node,
-                "app-yaml.runtime",
-                format!("`{runtime}` is no runtime"),
-                "write `python` or `python3.12`",
-            );
-        }
-        runtime.clone()
-    }
-
-    fn worker(&mut self, keys: &Keys) -> Option<Worker> {
-        let (_, node) = keys.get("worker")?;
-        match self.text(node, "worker")?.as_str() {
-            "async" => Some(Worker::Async),
-            "sync" => Some(Worker::Sync),
-            "asgi" => Some(Worker::Asgi),
-            other => {
-                let hint = "write `async` (the default), `sync` or `asgi`";
-                self.wrong(node, "app-yaml.worker", format!("`{other}` is no kind of worker"), hint);
-                None
-            }
-        }
-    }
-
-    fn nworkers(&mut self, keys: &Keys) -> u16 {
-        match keys.get("nworkers") {
-            None => 1,
-            Some((_, Node { value: Value::Int(n @ 1..=1024), .. })) => u16::try_from(*n).unwrap_or(1),
-            Some((_, node)) => {
-                let there = if let Value::Int(n) = node.value { format!("`{n}`") } else { node.kind().to_owned() };
-                let message = format!("`nworkers` wants a number of workers, and there is {there}");
-                self.wrong(node, "app-yaml.nworkers", message, "write a whole number from 1 to 1024");
-                1
-            }
-        }
-    }
-
-    fn handlers(&mut self, keys: &Keys, root: &Node) -> Vec<Handler> {
-        let example = "handlers: [{url: /.*, wsgi_app: app:app}]";
-        let Some((_, node)) = keys.get("handlers") else {
-            self.missing("handlers", example, root);
-            return Vec::new();
-        };
-        match &node.value {
-            Value::List(nodes) if !nodes.is_empty() => nodes.iter().filter_map(|node| self.handler(node)).collect(),
-            _ => {
-                let message = format!("`handlers` wants a list, and there is {}", node.kind());
-                self.wrong(node, "app-yaml.handlers", message, &format!("write `{example}`"));
-                Vec::new()
-            }
-        }
-    }
-
-    fn handler(&mut self, node: &Node) -> Option<Handler> {
-        let keys = self.keys(node, "a handler", HANDLER)?;
-        let Some((_, url)) = keys.get("url") else {
-            self.wrong(node, "app-yaml.handler", "this handler has no `url`".into(), "begin it with `url: /.*`");
-            return None;
-        };
-        let text = self.text(url, "url")?;
-        self.check_url(url, &text);
-        let url = text;
-        let mut serves = Vec::new();
-        for name in ["wsgi_app", "asgi_app", "websocket", "static_files", "static_dir"] {
-            let Some((_, value)) = keys.get(name) else { continue };
-            let text = self.text(value, name)?;
-            serves.push(match name {
-                "static_files" => Serves::StaticFiles(text),
-                "static_dir" => Serves::StaticDir(text),
-                _ => {
-                    let target = self.target(value, &text)?;
-                    match name {
-                        "wsgi_app" => Serves::WsgiApp(target),
-                        "asgi_app" => Serves::AsgiApp(target),
-                        _ => Serves::Websocket(target),
-                    }
-                }
-            });
-        }
-        if serves.len() != 1 {
-            let message = if serves.is_empty() {
-                format!("the handler of `{url}` does not say what answers")
-            } else {
-                format!("the handler of `{url}` names more than one thing that answers")
-            };
-            let hint = "give it one of `wsgi_app`, `asgi_app`, `websocket`, `static_files`, `static_dir`";
-            self.wrong(node, "app-yaml.handler", message, hint);
-            return None;
-        }
-        Some(Handler { url, serves: serves.remove(0) })
-    }
-
-    fn check_url(&mut self, node: &Node, url: &str) {
-        if url.starts_with('^') || url.ends_with('$') {
-            let hint = format!("write `{}`", url.trim_start_matches('^').trim_end_matches('$'));
-            self.wrong(node, "app-yaml.url", format!("`{url}` is matched whole already"), &hint);
-        } else if let Err(error) = regex_lite::Regex::new(url) {
-            self.wrong(node, "app-yaml.url", format!("`{url}` is no regular expression: {error}"), "mend the pattern");
-        }
-    }
-
-    fn target(&mut self, node: &Node, text: &str) -> Option<Target> {
-        let good = |part: &str| {
-            !part.is_empty()
-                && part.split('.').all(|word| {
-                    word.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                        && word.chars().all(|c| c.is_alphanumeric() || c == '_')
-                })
-        };
-        match text.split_once(':') {
-            Some((module, callable)) if good(module) && good(callable) => {
-                Some(Target { module: module.into(), callable: callable.into() })
-            }
-            _ => {
-                let hint = "write `module:callable`, as in `app:app`";
-                self.wrong(node, "app-yaml.target", format!("`{text}` does not name a callable"), hint);
-                None
-            }
-        }
-    }
-
-    fn texts(&mut self, keys: &Keys, name: &str) -> Vec<String> {
-        match keys.get(name) {
-            None => Vec::new(),
-            Some((_, Node { value: Value::List(nodes), .. })) => {
-                nodes.iter().filter_map(|node| self.text(node, name)).collect()
-            }
-            Some((_, node)) => {
-                let message = format!("`{name}` wants a list, and there is {}", node.kind());
-                self.wrong(node, "app-yaml.type", message, &format!("write `{name}: [...]`"));
-                Vec::new()
-            }
-        }
-    }
-
-    fn text(&mut self, node: &Node, name: &str) -> Option<String> {
-        if let Value::Text(text) = &node.value {
-            return Some(text.clone());
-        }
-        let message = format!("`{name}` wants a text, and there is {}", node.kind());
-        self.wrong(node, "app-yaml.type", message, &format!("write `{name}: ...` with a plain word"));
+        self.wrong(node, "runtime", format!("{} is no runtime", node.told()), hint);
         None
     }
 
-    /// The keys of a map. One that comes twice warns and the last counts, as PyYAML has it; one nobody knows warns.
-    fn keys<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Keys<'n>> {
-        let Value::Map(pairs) = &node.value else {
-            let message = format!("{what} wants keys, and there is {}", node.kind());
-            self.wrong(node, "app-yaml.type", message, "write `key: value`, one a line");
-            return None;
-        };
-        let mut keys = Keys::new();
-        for (key, node) in pairs {
-            let name = key.name.as_str();
-            if !known.contains(&name) {
-                let problem = Problem::new("app-yaml.unknown-key", format!("`{name}` is no key of {what}"))
-                    .at(self.source.key_place(key));
-                self.warnings.push(match nearest(name, known) {
-                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                    None => problem,
-                });
+    fn protected_files(&mut self, keys: &Keys) -> Vec<String> {
+        let mut patterns = Vec::new();
+        for node in self.list(keys, "protected_files", "protected_files: [...]") {
+            let Some(pattern) = self.text(node, "protected_files") else { continue };
+            if let Err((_, why)) = Protected::new(std::slice::from_ref(&pattern)) {
+                let hint = "write paths as in `.gitignore`: `local_config.py`, `secrets/*`";
+                self.wrong(node, "protected_files", format!("`{pattern}` is no pattern: {why}"), hint);
             }
-            if keys.insert(name, (key, node)).is_some() {
-                self.warnings.push(
-                    Problem::new("app-yaml.twice", format!("`{name}` is there twice; the last one counts"))
-                        .at(self.source.key_place(key)),
-                );
-            }
+            patterns.push(pattern);
         }
-        Some(keys)
+        patterns
     }
 
-    fn missing(&mut self, name: &str, example: &str, _root: &Node) {
-        self.problems.push(
-            Problem::new("app-yaml.missing", format!("`{}` has no `{name}`", self.source.file.display()))
-                .hint(format!("add `{example}`")),
-        );
+    fn selftest(&mut self, keys: &Keys) -> Vec<Probe> {
+        let nodes = self.list(keys, "selftest", "selftest: [{url: /, status: 200}]");
+        nodes.iter().filter_map(|node| self.probe(node)).collect()
     }
 
-    fn wrong(&mut self, node: &Node, code: &'static str, message: String, hint: &str) {
-        self.problems.push(Problem::new(code, message).at(self.source.value_place(node)).hint(hint));
+    fn probe(&mut self, node: &Node) -> Option<Probe> {
+        let keys = self.keys(node, "a selftest", PROBE)?;
+        let url = self.required(&keys, "url", "this selftest", "url: /").and_then(|node| self.own_url(node));
+        let status = u16::try_from(self.number(&keys, "status", 100..=599, 200)).unwrap_or(200);
+        Some(Probe { url: url?, status })
     }
-}
-
-/// A scalar as it would be written.
-fn scalar(node: &Node) -> String {
-    match node.json() {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-/// The known word a person most likely meant.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    known
-        .iter()
-        .map(|candidate| (strsim::levenshtein(word, candidate), *candidate))
-        .min()
-        .filter(|(far, candidate)| *far <= candidate.len() / 3)
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -450,9 +277,9 @@ mod tests {
         2 | worker: fast
           |         ^^^^
 
-        hint: write `async` (the default), `sync` or `asgi`
+        hint: write `async`, `sync` or `asgi`
 
-        error: `nworkers` wants a number of workers, and there is a text
+        error: `nworkers` wants a number, and there is a text
          --> app.yaml:3:11
           |
         3 | nworkers: many
@@ -480,9 +307,9 @@ mod tests {
          --> app.yaml:7:3
           |
         7 | - static_dir: s
-          |   ^
+          |   ^^^^^^^^^^^^^
 
-        hint: begin it with `url: /.*`
+        hint: add `url: /.*`
 
         error: 6 problems
         ");
@@ -505,6 +332,8 @@ mod tests {
           |
         4 | handlers:
           | ^^^^^^^^
+
+        hint: take one of them out
         ");
     }
 
@@ -512,6 +341,7 @@ mod tests {
     fn what_is_no_yaml_or_no_map_is_said() {
         insta::assert_snapshot!([said(""), said("just words"), said("a: [1\nb: 2"), said("a:\n\t- b")].join("---\n"), @"
         error: `app.yaml` is empty
+         --> app.yaml:1:1
 
         hint: the least it needs is `application: NAME` and one handler; `dae create` writes both
         ---
@@ -540,6 +370,466 @@ mod tests {
           because: tabs disallowed within this context (block indentation)
 
         hint: YAML is indented with blanks, never with tabs
+        ");
+    }
+
+    const WHOLE: &str = r#"
+application: whole
+version: 2
+runtime: python3.12
+api_version: 1
+handlers:
+- {url: /static/(.*), static_files: static/\1, upload: static/.*}
+- {url: /files, static_dir: public}
+- {url: /ws, websocket: app:ws}
+- {url: /.*, wsgi_app: app:app, scope: internal}
+worker: async
+nworkers: 2
+daemons:
+- {name: feed, script: feed.py --verbose, num_instances: 1, mem_limit: 64M}
+cron:
+- {name: nightly, schedule: "0 3 * * *", timezone: Asia/Shanghai, script: jobs/nightly.py}
+- {name: often, schedule: every 5 minutes, url: /tasks/often, overlap: wait}
+queues:
+- {name: default, workers: 1, retries: 5, timeout: 60}
+services:
+- interface: user.UserStorage
+  handler: user.handler:UserStorageHandler
+  client_param: {retries: 3, connect_timeout: 1.2, read_timeout: 2}
+services_idls: [user.thrift]
+protected_files: [local_config.py, "secrets/*"]
+selftest: [{url: /, status: 200}]
+release_managers: hongqn
+report_observer_emails: [a@example.com, b@example.com]
+irc_report_channel: code
+enable_jenkins: true
+"#;
+
+    #[test]
+    fn every_key_is_read_and_travels() {
+        let (manifest, warnings) =
+            parse(WHOLE).unwrap_or_else(|problem| panic!("{}", draw(&problem, Paint { color: false })));
+        assert_eq!(warnings, []);
+        let wire = serde_json::to_value(&manifest).unwrap();
+        insta::assert_json_snapshot!(wire, @r#"
+        {
+          "api_version": "1",
+          "application": "whole",
+          "cron": [
+            {
+              "name": "nightly",
+              "overlap": "skip",
+              "runs": {
+                "script": "jobs/nightly.py"
+              },
+              "schedule": "0 3 * * *",
+              "timezone": "Asia/Shanghai"
+            },
+            {
+              "name": "often",
+              "overlap": "wait",
+              "runs": {
+                "url": "/tasks/often"
+              },
+              "schedule": "every 5 minutes",
+              "timezone": "UTC"
+            }
+          ],
+          "daemons": [
+            {
+              "mem_limit": 67108864,
+              "name": "feed",
+              "num_instances": 1,
+              "script": "feed.py --verbose"
+            }
+          ],
+          "enable_jenkins": true,
+          "handlers": [
+            {
+              "serves": {
+                "static_files": "static/\\1"
+              },
+              "upload": "static/.*",
+              "url": "/static/(.*)"
+            },
+            {
+              "serves": {
+                "static_dir": "public"
+              },
+              "url": "/files"
+            },
+            {
+              "serves": {
+                "websocket": {
+                  "callable": "ws",
+                  "module": "app"
+                }
+              },
+              "url": "/ws"
+            },
+            {
+              "scope": "internal",
+              "serves": {
+                "wsgi_app": {
+                  "callable": "app",
+                  "module": "app"
+                }
+              },
+              "url": "/.*"
+            }
+          ],
+          "irc_report_channel": [
+            "code"
+          ],
+          "nworkers": 2,
+          "protected_files": [
+            "local_config.py",
+            "secrets/*"
+          ],
+          "queues": [
+            {
+              "name": "default",
+              "retries": 5,
+              "timeout": 60,
+              "workers": 1
+            }
+          ],
+          "release_managers": [
+            "hongqn"
+          ],
+          "report_observer_emails": [
+            "a@example.com",
+            "b@example.com"
+          ],
+          "runtime": "python3.12",
+          "selftest": [
+            {
+              "status": 200,
+              "url": "/"
+            }
+          ],
+          "services": [
+            {
+              "client_param": {
+                "connect_timeout": 1.2,
+                "read_timeout": 2.0,
+                "retries": 3
+              },
+              "handler": {
+                "callable": "UserStorageHandler",
+                "module": "user.handler"
+              },
+              "interface": {
+                "idl": "user",
+                "service": "UserStorage"
+              }
+            }
+          ],
+          "services_idls": [
+            "user.thrift"
+          ],
+          "version": "2",
+          "worker": "async"
+        }
+        "#);
+        assert_eq!(serde_json::from_value::<Manifest>(wire.clone()).unwrap(), manifest);
+
+        let mut newer = wire;
+        newer["what_comes_later"] = serde_json::json!({ "a": 1 });
+        newer["handlers"][0]["cache"] = 3.into();
+        assert_eq!(serde_json::from_value::<Manifest>(newer).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_release_of_the_first_version_is_read() {
+        let wire = serde_json::json!({
+            "application": "p", "version": "1", "runtime": "python", "worker": "async", "nworkers": 1,
+            "handlers": [{ "url": "/.*", "serves": { "wsgi_app": { "module": "app", "callable": "app" } } }],
+            "protected_files": [], "carried": { "api_version": 1 },
+        });
+        let (manifest, _) = parse("application: p\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n").unwrap();
+        assert_eq!(serde_json::from_value::<Manifest>(wire).unwrap(), manifest);
+    }
+
+    #[test]
+    fn values_of_the_other_keys_are_checked() {
+        insta::assert_snapshot!(said(
+            r#"application: a
+runtime: python-3
+api_version: []
+worker: asnyc
+handlers:
+- url: /s/(.*)
+  static_files: static/\2
+- url: /t/(.*)
+  static_files: ../\1
+- url: /static/.*
+  static_dir: static
+- url: /(?!x).*
+  wsgi_app: app:app
+daemons:
+- {name: feed, script: "a 'b", mem_limit: 64, num_instance: 2}
+- {name: feed, script: b.py}
+cron:
+- {name: x, schedule: "0 25 * * *", script: a.py, timezone: Shanghai}
+- {schedule: "@dayly", script: a.py, url: /a, overlap: skipp}
+queues: {name: a}
+services:
+- {interface: UserStorage, handler: user, client_param: {retry: 3, read_timeout: -1}}
+services_idls: [user.txt, /etc/user.thrift]
+protected_files: ["a["]
+selftest: [{url: x, status: 20}]
+enable_jenkins: maybe
+"#
+        ), @r#"
+        error: `python-3` is no runtime
+         --> app.yaml:2:10
+          |
+        2 | runtime: python-3
+          |          ^^^^^^^^
+
+        hint: write `python3`
+
+        error: `api_version` wants a number or a word, and there is a list
+         --> app.yaml:3:14
+          |
+        3 | api_version: []
+          |              ^
+
+        hint: write `api_version: 1`
+
+        error: `asnyc` is no kind of worker
+         --> app.yaml:4:9
+          |
+        4 | worker: asnyc
+          |         ^^^^^
+
+        hint: did you mean `async`?
+
+        error: `static/\2` cannot be filled in: `\2` stands for a group, and `url` has only one
+         --> app.yaml:7:17
+          |
+        7 |   static_files: static/\2
+          |                 ^^^^^^^^^
+
+        hint: put brackets round that part of `url`, as in `/static/(.*)`
+
+        error: `../\1` does not lie in the app
+         --> app.yaml:9:17
+          |
+        9 |   static_files: ../\1
+          |                 ^^^^^
+
+        hint: write a path below the folder of app.yaml, as in `static/\1`
+
+        error: the `url` of a `static_dir` is a plain prefix, and `/static/.*` is a pattern
+          --> app.yaml:10:8
+           |
+        10 | - url: /static/.*
+           |        ^^^^^^^^^^
+
+        hint: write `/static`; or use `static_files` for a pattern
+
+        error: `/(?!x).*` is not taken as a `url`
+          --> app.yaml:12:9
+           |
+        12 | - url: /(?!x).*
+           |         ^
+          because: a look-around, which is not taken here
+
+        hint: write the more special handler before this one instead: the first match wins
+
+        error: `a 'b` is no command line: a `'` is not closed
+          --> app.yaml:15:24
+           |
+        15 | - {name: feed, script: "a 'b", mem_limit: 64, num_instance: 2}
+           |                        ^^^^^^
+
+        hint: write `feed.py --verbose`
+
+        error: `mem_limit` wants an amount of memory, and there is `64`
+          --> app.yaml:15:43
+           |
+        15 | - {name: feed, script: "a 'b", mem_limit: 64, num_instance: 2}
+           |                                           ^^
+
+        hint: write a number and its unit, from 1M on: `mem_limit: 64M`
+
+        error: `feed` is the name of two: a daemon has its own
+          --> app.yaml:16:10
+           |
+        16 | - {name: feed, script: b.py}
+           |          ^^^^
+
+        hint: give each another name
+
+        error: `0 25 * * *` is no schedule
+          --> app.yaml:18:26
+           |
+        18 | - {name: x, schedule: "0 25 * * *", script: a.py, timezone: Shanghai}
+           |                          ^^
+          because: `25` is no hour
+
+        hint: write a number from 0 to 23; or `*`
+
+        error: `Shanghai` is no time zone
+          --> app.yaml:18:61
+           |
+        18 | - {name: x, schedule: "0 25 * * *", script: a.py, timezone: Shanghai}
+           |                                                             ^^^^^^^^
+
+        hint: did you mean `Asia/Shanghai`?
+
+        error: this cron job has no `name`
+          --> app.yaml:19:3
+           |
+        19 | - {schedule: "@dayly", script: a.py, url: /a, overlap: skipp}
+           |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        hint: add `name: nightly`
+
+        error: `@dayly` is no schedule
+          --> app.yaml:19:15
+           |
+        19 | - {schedule: "@dayly", script: a.py, url: /a, overlap: skipp}
+           |               ^^^^^^
+          because: `@dayly` is not known
+
+        hint: did you mean `@daily`?
+
+        error: this cron job has a `script` and a `url`
+          --> app.yaml:19:43
+           |
+        19 | - {schedule: "@dayly", script: a.py, url: /a, overlap: skipp}
+           |                                           ^^
+
+        hint: keep one of them
+
+        error: `skipp` is no way to treat an overlap
+          --> app.yaml:19:56
+           |
+        19 | - {schedule: "@dayly", script: a.py, url: /a, overlap: skipp}
+           |                                                        ^^^^^
+
+        hint: did you mean `skip`?
+
+        error: `queues` wants a list, and there is a set of keys
+          --> app.yaml:20:9
+           |
+        20 | queues: {name: a}
+           |         ^
+
+        hint: write `queues: [{name: default, workers: 1}]`
+
+        error: `UserStorage` does not name a service
+          --> app.yaml:22:15
+           |
+        22 | - {interface: UserStorage, handler: user, client_param: {retry: 3, read_timeout: -1}}
+           |               ^^^^^^^^^^^
+
+        hint: write the .thrift file and the service in it: `user.UserStorage` is UserStorage of user.thrift
+
+        error: `user` does not name a callable
+          --> app.yaml:22:37
+           |
+        22 | - {interface: UserStorage, handler: user, client_param: {retry: 3, read_timeout: -1}}
+           |                                     ^^^^
+
+        hint: write `module:callable`, as in `app:app`
+
+        error: `read_timeout` wants a time in seconds, and there is `-1`
+          --> app.yaml:22:82
+           |
+        22 | - {interface: UserStorage, handler: user, client_param: {retry: 3, read_timeout: -1}}
+           |                                                                                  ^^
+
+        hint: write `read_timeout: 1.5`
+
+        error: `user.txt` is no .thrift file
+          --> app.yaml:23:17
+           |
+        23 | services_idls: [user.txt, /etc/user.thrift]
+           |                 ^^^^^^^^
+
+        hint: name files that end in `.thrift`
+
+        error: `/etc/user.thrift` does not lie in the app
+          --> app.yaml:23:27
+           |
+        23 | services_idls: [user.txt, /etc/user.thrift]
+           |                           ^^^^^^^^^^^^^^^^
+
+        hint: write a path below the folder of app.yaml, as in `static/site.css`
+
+        error: `x` is no path of the app
+          --> app.yaml:25:18
+           |
+        25 | selftest: [{url: x, status: 20}]
+           |                  ^
+
+        hint: begin it with one `/`, as in `/tasks/nightly`
+
+        error: `status` wants a number, and there is `20`
+          --> app.yaml:25:29
+           |
+        25 | selftest: [{url: x, status: 20}]
+           |                             ^^
+
+        hint: write a whole number from 100 to 599
+
+        error: `enable_jenkins` wants yes or no, and there is `maybe`
+          --> app.yaml:26:17
+           |
+        26 | enable_jenkins: maybe
+           |                 ^^^^^
+
+        hint: write `enable_jenkins: true` or `enable_jenkins: false`
+
+        error: 25 problems
+        "#);
+    }
+
+    #[test]
+    fn what_is_likely_a_mistake_warns() {
+        insta::assert_snapshot!(said(
+            "application: a\nworker: sync\nhandlers:\n- url: static/(.*)\n  static_files: static/\\1\n- url: /(.*)\n  static_files: \\1\n\
+             - {url: /ws, websocket: app:ws}\ndaemon: []\n"
+        ), @r"
+        error: with `worker: sync` every open websocket keeps one of the `nworkers` from all else
+         --> app.yaml:2:9
+          |
+        2 | worker: sync
+          |         ^^^^
+
+        hint: write `worker: async`
+        error: `static/(.*)` matches no path
+         --> app.yaml:4:8
+          |
+        4 | - url: static/(.*)
+          |        ^^^^^^^^^^^
+
+        hint: write `/static/(.*)`: a path begins with `/`
+        error: `\1` lets everybody ask for nearly every file of the app
+         --> app.yaml:7:17
+          |
+        7 |   static_files: \1
+          |                 ^^
+
+        hint: keep such files in a folder of their own: `static/\1`
+        error: the handler of `/ws` is never reached
+         --> app.yaml:8:3
+          |
+        8 | - {url: /ws, websocket: app:ws}
+          |   ^
+
+        hint: move it above the one that takes every path
+        error: `daemon` is no key of app.yaml
+         --> app.yaml:9:1
+          |
+        9 | daemon: []
+          | ^^^^^^
+
+        hint: did you mean `daemons`?
         ");
     }
 }

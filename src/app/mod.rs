@@ -1,21 +1,39 @@
 //! An app as its author wrote it: the name, app.yaml, where it is. Knows no processes, no network and no tokio.
 
+mod cron;
 mod find;
+mod handler;
 mod manifest;
 mod name;
 mod new_folder;
+mod pattern;
+mod process;
+mod protected;
+mod reader;
 mod repository;
 mod scaffold;
+mod schedule;
+mod script;
+mod service;
+mod template;
 mod yaml;
 
 use std::path::PathBuf;
 
+pub use cron::{CronJob, Overlap, Runs};
 pub use find::find;
-pub use manifest::{Handler, Manifest, Serves, Target, Worker};
+pub use handler::{Handler, Serves, StaticRule, Target};
+pub use manifest::{Manifest, Probe, Worker};
 pub use name::AppName;
 pub use new_folder::NewFolder;
+pub use process::{Daemon, Queue};
+pub use protected::Protected;
 pub use repository::{Versioned, first_commit};
 pub use scaffold::{Scaffold, Template};
+pub use schedule::Schedule;
+pub use script::Script;
+pub use service::{ClientParam, Interface, Service};
+pub use template::Piece;
 
 use crate::problem::{Doing as _, Problem, Result};
 

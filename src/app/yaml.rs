@@ -85,14 +85,39 @@ impl Source<'_> {
         self.place(key.at, key.name.chars().count())
     }
 
+    /// The first line of a value, for what should be in it and is not.
+    pub fn start_place(self, node: &Node) -> Place {
+        let mut place = self.place(node.at, 1);
+        place.length = place.text.chars().skip(place.column - 1).collect::<String>().trim_end().chars().count();
+        place
+    }
+
+    /// The place of some characters of a text, which is what `node` holds; of all of it where it is written otherwise than it reads.
+    pub fn part_place(self, node: &Node, text: &str, at: usize, length: usize) -> Place {
+        let whole = self.value_place(node);
+        let written: String = whole.text.chars().skip(whole.column - 1).collect();
+        let quoted = usize::from(written.starts_with(['"', '\'']));
+        if !written.chars().skip(quoted).collect::<String>().starts_with(text) || whole.text.is_empty() {
+            return whole;
+        }
+        let column = whole.column + quoted + at;
+        let rest = (whole.text.chars().count() + 1).saturating_sub(column);
+        Place { column, length: length.min(rest), ..whole }
+    }
+
     /// The place of a value: all of a one-line scalar, the first character of anything larger.
     pub fn value_place(self, node: &Node) -> Place {
         let mut place = self.place(node.at, 1);
-        if !matches!(node.value, Value::List(_) | Value::Map(_)) {
-            let rest: String = place.text.chars().skip(place.column - 1).collect();
-            let meant = rest.split(" #").next().unwrap_or_default().trim_end();
-            place.length = meant.chars().count();
-        }
+        let rest: String = place.text.chars().skip(place.column - 1).collect();
+        let written = match &node.value {
+            Value::List(_) | Value::Map(_) => return place,
+            Value::Text(text) if rest.starts_with(text.as_str()) => text.as_str(),
+            _ => match rest.chars().next() {
+                Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map_or(rest.as_str(), |end| &rest[..end + 2]),
+                _ => rest.split([',', '}', ']']).next().and_then(|rest| rest.split(" #").next()).unwrap_or_default(),
+            },
+        };
+        place.length = written.trim_end().chars().count();
         place
     }
 }
@@ -110,16 +135,22 @@ impl Node {
         }
     }
 
-    pub fn json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
+    /// A scalar as it is written; nothing for what is none.
+    pub fn scalar(&self) -> String {
         match &self.value {
-            Value::Null => Json::Null,
-            Value::Bool(value) => Json::from(*value),
-            Value::Int(value) => Json::from(*value),
-            Value::Float(value) => Json::from(*value),
-            Value::Text(value) => Json::from(value.as_str()),
-            Value::List(nodes) => nodes.iter().map(Node::json).collect(),
-            Value::Map(pairs) => pairs.iter().map(|(key, node)| (key.name.clone(), node.json())).collect(),
+            Value::Null | Value::List(_) | Value::Map(_) => String::new(),
+            Value::Bool(value) => value.to_string(),
+            Value::Int(value) => value.to_string(),
+            Value::Float(value) => value.to_string(),
+            Value::Text(text) => text.clone(),
+        }
+    }
+
+    /// The value itself in backticks, or its kind where it would not fit into a line.
+    pub fn told(&self) -> String {
+        match self.scalar() {
+            text if text.is_empty() || text.chars().count() > 60 || text.contains('\n') => self.kind().to_owned(),
+            text => format!("`{text}`"),
         }
     }
 }

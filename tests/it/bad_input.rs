@@ -170,6 +170,7 @@ fn an_app_yaml_that_is_none() {
     exit: 1
     --- stderr
     error: `app.yaml` is empty
+     --> app.yaml:1:1
 
     hint: the least it needs is `application: NAME` and one handler; `dae create` writes both
 
@@ -178,6 +179,7 @@ fn an_app_yaml_that_is_none() {
     exit: 1
     --- stderr
     error: `app.yaml` is empty
+     --> app.yaml:1:1
 
     hint: the least it needs is `application: NAME` and one handler; `dae create` writes both
 
@@ -297,13 +299,13 @@ fn an_app_yaml_of_wrong_types() {
 
     hint: write `version: 1`
 
-    error: `runtime` wants a text, and there is a number
+    error: `3` is no runtime
      --> app.yaml:3:10
       |
     3 | runtime: 3
       |          ^
 
-    hint: write `python` or `python[VERSION]`
+    hint: write `python3`
 
     error: `fast` is no kind of worker
      --> app.yaml:4:9
@@ -311,9 +313,9 @@ fn an_app_yaml_of_wrong_types() {
     4 | worker: fast
       |         ^^^^
 
-    hint: write `async` (the default), `sync` or `asgi`
+    hint: write `async`, `sync` or `asgi`
 
-    error: `nworkers` wants a number of workers, and there is `0`
+    error: `nworkers` wants a number, and there is `0`
      --> app.yaml:5:11
       |
     5 | nworkers: 0
@@ -329,11 +331,12 @@ fn an_app_yaml_of_wrong_types() {
 
     hint: write `protected_files: [...]`
 
-    error: `/(.*` is no regular expression: found open group without closing ')'
-     --> app.yaml:8:8
+    error: `/(.*` is not taken as a `url`
+     --> app.yaml:8:12
       |
     8 | - url: /(.*
-      |        ^^^^
+      |            ^
+      because: a `(` without its `)`
 
     hint: mend the pattern
 
@@ -341,9 +344,9 @@ fn an_app_yaml_of_wrong_types() {
       --> app.yaml:10:3
        |
     10 | - wsgi_app: app:app
-       |   ^
+       |   ^^^^^^^^^^^^^^^^^
 
-    hint: begin it with `url: /.*`
+    hint: add `url: /.*`
 
     error: the handler of `/.*` does not say what answers
       --> app.yaml:11:3
