@@ -994,7 +994,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__serve)
-            opts="-C -q -v -h --dir --listen --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --dir --listen --keep-unused --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1005,6 +1005,10 @@ _dae() {
                     return 0
                     ;;
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-unused)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -281,6 +281,7 @@ complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l dir -d 'The node\'s folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l listen -d 'Listen here this time, whatever node.yaml says' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l keep-unused -d 'Delete what no release needs any more after this long: `90s`, `20m`, `1h`; longer than an upload takes' -r
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -53,6 +54,24 @@ struct Serve {
     /// Listen here this time, whatever node.yaml says
     #[arg(long, value_name = "ADDR")]
     listen: Option<Listen>,
+    /// Delete what no release needs any more after this long: `90s`, `20m`, `1h`; longer than an upload takes
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    keep_unused: Duration,
+}
+
+/// `90s`, `20m`, `1h`.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let read = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return None,
+        };
+        Some(Duration::from_secs(number.parse::<u32>().ok().map(u64::from)? * seconds))
+    };
+    read().ok_or_else(|| "write it like `90s`, `20m` or `1h`".to_owned())
 }
 
 /// Make another token; the node may be running
@@ -72,7 +91,7 @@ struct Token {
 pub fn run(args: Args, context: &Context) -> Outcome {
     match args.command {
         Command::Init(init) => Ok(Box::new(init.run(context)?)),
-        Command::Serve(serve) => serve::run(&context.cwd.join(serve.dir), serve.listen, context),
+        Command::Serve(serve) => serve::run(&context.cwd.join(serve.dir), serve.listen, serve.keep_unused, context),
         Command::Token(token) => Ok(Box::new(token.run(context)?)),
     }
 }

@@ -27,10 +27,13 @@ pub struct Upstream {
     /// What is answered from files; all else goes to the socket.
     pub rules: Vec<Rule>,
     pub(super) leases: Arc<watch::Sender<usize>>,
-    free: Arc<Mutex<Vec<(SendRequest<Body>, Instant)>>>,
+    free: Arc<Mutex<Vec<Free>>>,
     /// Ends the conversations that are no longer HTTP.
     pub(super) cut: Arc<Notify>,
 }
+
+/// A connection that waits for a request, and since when.
+type Free = (SendRequest<Body>, Instant);
 
 /// A connection that is ready for a request.
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl Upstream {
     }
 
     /// The same server under other headers and rules: what is under way with one is under way with the other.
+    #[must_use]
     pub fn again(&self) -> Self {
         let Self { socket, leases, free, cut, .. } = self;
         Self {

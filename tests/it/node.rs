@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::{Answer, Http, Place, Running};
 
+mod collect;
 mod releases;
 mod rollout;
 
@@ -88,15 +89,26 @@ impl Node {
     fn serve(&mut self) {
         (self.running, self.port) = serve(&self.place, "node");
     }
+
+    /// Another process runs it from now on.
+    fn took_over(&mut self, mut running: Running) {
+        self.port = ready(&mut running);
+        self.running = running;
+    }
 }
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn serve(place: &Place, dir: &str) -> (Running, u16) {
     let mut running = place.dae(["node", "serve", "--json", "--dir", dir]).spawn();
-    let ready = running.event("ready");
-    let port = ready["listen"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    let port = ready(&mut running);
     (running, port)
+}
+
+/// The port it listens on.
+fn ready(running: &mut Running) -> u16 {
+    let ready = running.event("ready");
+    ready["listen"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap()
 }
 
 fn digest(bytes: &[u8]) -> String {

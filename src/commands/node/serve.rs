@@ -15,7 +15,8 @@ use crate::gateway::{self, Gateway, Routes};
 use crate::node::{Event as NodeEvent, Hosts, Node, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
-use crate::remote::server::{Home, Listen, NodeFront, Server, Told};
+use crate::remote::deploy::size;
+use crate::remote::server::{Collected, Home, Listen, NodeFront, Server, Told};
 use crate::term::{Done, Event, Line, Shown, Tone};
 
 /// How long a request may wait for an app that starts for the first time, or comes back with the node.
@@ -26,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What an app gets of the node's environment.
 const INHERITED: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER"];
 
-pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
+pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &Context) -> Outcome {
     if let Some(exit) = foreground::guard()? {
         return Ok(Box::new(Done { exit }));
     }
@@ -47,12 +48,18 @@ pub fn run(dir: &Path, listen: Option<Listen>, context: &Context) -> Outcome {
     };
     let listen = listen.unwrap_or(home.config.listen);
     let runtime = foreground::runtime()?;
-    runtime.block_on(serve(&home, settings, listen, &context.terminal))?;
+    runtime.block_on(serve(&home, settings, listen, keep_unused, &context.terminal))?;
     foreground::end_descendants();
     Ok(Box::new(Done::default()))
 }
 
-async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Terminal) -> Result<()> {
+async fn serve(
+    home: &Home,
+    settings: Settings,
+    listen: Listen,
+    keep_unused: Duration,
+    terminal: &Terminal,
+) -> Result<()> {
     let listener = bind(listen).await?;
     let address = listener.local_addr().doing(|| "find the port")?;
     // Before anybody is told that it is ready: whoever hears that may stop it at once.
@@ -60,7 +67,7 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     let (events, heard) = mpsc::unbounded_channel();
     let node = Node::new(settings, Arc::new(Routes::default()), events);
     let teller = terminal.clone();
-    let server = Server::open(home, node.clone(), move |told| teller.tell(&Shows(told)))?;
+    let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
     let hearing = tokio::spawn(server.clone().hear(heard));
     let front = Arc::new(NodeFront::new(server.clone()));
     let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
@@ -72,7 +79,11 @@ async fn serve(home: &Home, settings: Settings, listen: Listen, terminal: &Termi
     });
     let back = tokio::spawn({
         let server = server.clone();
-        async move { server.bring_back().await }
+        async move {
+            // What cannot be read now is told to whoever asks for it.
+            let _ = server.bring_back().await;
+            server.keep_tidy().await;
+        }
     });
     let closing = server.clone();
     let stop = async move {
@@ -140,6 +151,9 @@ impl Event for Shows {
                 Ok(_) => Shown::Line(Line::good("Back", format!("{app} {release}"))),
                 Err(problem) => bad(format!("{app} {release}: {problem}")),
             },
+            Told::Collected(Collected { releases, blobs, bytes, .. }) => {
+                quiet(format!("took away {releases} old releases and {blobs} blobs, {}", size(*bytes)))
+            }
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
@@ -158,6 +172,11 @@ impl Event for Shows {
                 Ok(_) => json!({ "event": "back", "app": app, "release": release }),
                 Err(problem) => json!({ "event": "back", "app": app, "release": release, "problem": problem }),
             },
+            Told::Collected(collected) => {
+                let mut value = to_value(collected).unwrap_or_default();
+                value["event"] = "collected".into();
+                value
+            }
             Told::Node(event) => to_value(event).unwrap_or_default(),
         }
     }

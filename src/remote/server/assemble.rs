@@ -74,7 +74,15 @@ pub fn tidy(dir: &Path) {
     }
 }
 
-const ASIDE: &str = ".making-";
+/// What is being made, or taken away, begins so.
+pub const ASIDE: &str = ".making-";
+
+/// What a release's folder was put together with, below the node's folder.
+pub fn made_with(place: &Path) -> Vec<String> {
+    let record =
+        fs::read(place.join("release.json")).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    record.map(|Record { site, runtime, .. }| vec![site, runtime]).unwrap_or_default()
+}
 
 impl Assembly<'_> {
     /// Puts together what `image` of `app` runs from, or finds it there.

@@ -19,6 +19,8 @@ use crate::problem::{Doing as _, Problem, Result};
 
 /// An upload nobody went on with for this long is taken away when the node starts.
 const FORGOTTEN: Duration = Duration::from_hours(24);
+/// A blob that was written or counted on within this time need not be touched. Less than half of any sensible grace.
+const YOUNG: Duration = Duration::from_secs(20);
 /// How often, in bytes, the disk's room is looked at while an upload comes in.
 const LOOK_EVERY: u64 = 8 << 20;
 
@@ -103,6 +105,31 @@ impl Blobs {
 
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         fs::metadata(self.path(digest)).ok().map(|meta| meta.len())
+    }
+
+    /// Somebody counts on this blob: it is young again. One that is young still is left alone.
+    pub fn touch(&self, digest: &Digest) {
+        let path = self.path(digest);
+        let young = |path: &Path| Some(fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()? < YOUNG);
+        if young(&path) == Some(false) {
+            // What cannot be touched is gone, and that is told when it is missed.
+            let _ = File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        }
+    }
+
+    /// Every blob that was neither written nor counted on for `grace`.
+    pub fn old(&self, grace: Duration) -> Vec<Digest> {
+        let folders = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        let old = |entry: &fs::DirEntry| Some(entry.metadata().ok()?.modified().ok()?.elapsed().ok()? >= grace);
+        files
+            .filter(|entry| old(entry) == Some(true))
+            .filter_map(|entry| Digest::parse(&format!("sha256:{}", entry.file_name().to_str()?)).ok())
+            .collect()
+    }
+
+    pub fn remove(&self, digest: &Digest) -> io::Result<()> {
+        fs::remove_file(self.path(digest))
     }
 
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
@@ -230,6 +257,7 @@ impl Blobs {
     /// Keeps bytes that are at hand.
     pub fn put(&self, app: &AppName, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
+        self.touch(&digest);
         if self.size(&digest).is_some() {
             return Ok(digest);
         }

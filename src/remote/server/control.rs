@@ -95,6 +95,7 @@ async fn release(
                 .hint("push it first"),
         ));
     }
+    server.blobs.touch(&image);
     let draft = Draft { image: image.to_string(), message, by, git, repeats: None };
     accept(server, app, draft, expected, &headers).await
 }

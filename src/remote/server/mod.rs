@@ -9,6 +9,7 @@ mod assemble;
 pub mod auth;
 mod blobs;
 mod caller;
+mod collect;
 mod config;
 mod control;
 mod disk;
@@ -21,13 +22,15 @@ mod store;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
 pub use front::NodeFront;
 
+pub use collect::Collected;
 use releases::Releases;
 pub use releases::Told;
 use store::Store;
@@ -52,6 +55,10 @@ pub struct Server {
     blobs: Blobs,
     node: Arc<Node>,
     releases: Releases,
+    /// Held by those who count on what is on the disk and is not a release's yet.
+    in_use: RwLock<()>,
+    /// How long what nothing leads to is kept.
+    grace: Duration,
 }
 
 const STORE: &str = "store.sqlite";
@@ -102,7 +109,7 @@ impl Home {
             .truncate(false)
             .open(&path)
             .doing(|| format!("open `{}`", path.display()))?;
-        if let Err(error) = lock.try_lock() {
+        if let Err(error) = patiently(&lock) {
             let mut pid = String::new();
             let _ = std::io::Read::read_to_string(&mut lock, &mut pid);
             let problem = Problem::new("node.running", format!("a node is running in `{}` already", dir.display()));
@@ -132,10 +139,28 @@ impl Home {
     }
 }
 
+/// One that was killed this instant may hold the lock until the system has cleared it away.
+fn patiently(lock: &std::fs::File) -> std::result::Result<(), std::fs::TryLockError> {
+    let until = std::time::Instant::now() + Duration::from_secs(2);
+    loop {
+        match lock.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) if std::time::Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
+}
+
 impl Server {
     /// Opens what is in `home`; what was starting when it was last closed has failed. From now on requests to what was live
     /// wait for [`Server::bring_back`]. Call it inside a tokio runtime.
-    pub fn open(home: &Home, node: Arc<Node>, tell: impl Fn(Told) + Send + Sync + 'static) -> Result<Arc<Self>> {
+    pub fn open(
+        home: &Home,
+        node: Arc<Node>,
+        grace: Duration,
+        tell: impl Fn(Told) + Send + Sync + 'static,
+    ) -> Result<Arc<Self>> {
         let dir = home.dir.clone();
         let store = Store::open(&dir.join(STORE))?;
         store.fail_unfinished()?;
@@ -146,7 +171,13 @@ impl Server {
         }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
         let releases = Releases::new(live, tell);
-        Ok(Arc::new(Self { domain: home.config.domain.clone(), dir, store, blobs, node, releases }))
+        let domain = home.config.domain.clone();
+        Ok(Arc::new(Self { domain, dir, store, blobs, node, releases, in_use: RwLock::default(), grace }))
+    }
+
+    /// While this is held nothing is collected. For work on the disk only.
+    fn using(&self) -> RwLockReadGuard<'_, ()> {
+        self.in_use.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settings(&self) -> &Settings {

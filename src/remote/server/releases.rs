@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
-use super::Server;
 use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
 use super::store::{Expected, SUPERSEDED};
+use super::{Collected, Server};
 use crate::app::AppName;
 use crate::node::{Event, Generation, Launch, Start, Wanted};
 use crate::packaging::Digest;
@@ -34,11 +34,14 @@ pub enum Told {
         how: Result<Duration, Box<Problem>>,
     },
     Node(Event),
+    Collected(Collected),
 }
 
 pub struct Releases {
     /// Changes whenever a release's story does.
     changed: watch::Sender<u64>,
+    /// A release has come to its end.
+    ended: Notify,
     /// Live releases that were stopped with the node and do not serve again yet.
     coming_back: watch::Sender<HashSet<AppName>>,
     /// The release whose processes are starting: their output is its story.
@@ -55,6 +58,7 @@ impl Releases {
     pub fn new(coming_back: HashSet<AppName>, tell: impl Fn(Told) + Send + Sync + 'static) -> Self {
         Self {
             changed: watch::Sender::new(0),
+            ended: Notify::new(),
             coming_back: watch::Sender::new(coming_back),
             starting: Mutex::default(),
             pythons: Mutex::default(),
@@ -64,6 +68,15 @@ impl Releases {
 
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Waits for the end of the next release.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    pub fn told(&self, told: Told) {
+        (self.tell)(told);
     }
 
     /// A later one of the same app may be starting by now.
@@ -135,6 +148,7 @@ impl Server {
                 }
             };
             server.tell(&app, id, vec![end]).await;
+            server.releases.ended.notify_one();
         });
     }
 
@@ -206,7 +220,11 @@ impl Server {
     async fn assemble(self: &Arc<Self>, app: &AppName, release: &Release) -> Result<Assembled> {
         let (server, app) = (self.clone(), app.clone());
         let image = Digest::parse(&release.image)?;
-        super::blocking(move || Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, &image)).await
+        super::blocking(move || {
+            let _using = server.using();
+            Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, &image)
+        })
+        .await
     }
 
     /// The generation, and the full version of its interpreter.

@@ -35,7 +35,7 @@ impl Node {
         self.place.dae(["remote", "add", "prod", &url]).env("DAE_TOKEN", &self.token).ok();
     }
 
-    fn begin_deploy(&self, says: &str) -> Running {
+    pub(super) fn begin_deploy(&self, says: &str) -> Running {
         self.app(says);
         self.place.dae(["deploy", "--json"]).dir("daetest").spawn()
     }
@@ -49,7 +49,7 @@ impl Node {
         assert_eq!(ran.code, 0, "{}", ran.raw());
     }
 
-    fn release(&self, app: &str, image: &str) -> String {
+    pub(super) fn release(&self, app: &str, image: &str) -> String {
         let body = json!({ "image": image }).to_string();
         let answer = self.ask("POST", &format!("/dae/v1/apps/{app}/releases"), &[], body.as_bytes());
         assert_eq!(answer.status, 202, "{}", answer.text());
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// A release's story after event `after`, told to its end.
-    fn story(&self, app: &str, release: &str, after: usize) -> Vec<Value> {
+    pub(super) fn story(&self, app: &str, release: &str, after: usize) -> Vec<Value> {
         let after = after.to_string();
         let answer = self.ask(
             "GET",
@@ -74,14 +74,14 @@ impl Node {
             .collect()
     }
 
-    fn states(&self) -> String {
+    pub(super) fn states(&self) -> String {
         let releases = self.json("/dae/v1/apps/daetest/releases");
         let each = releases["releases"].as_array().unwrap().iter();
         let each = each.map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["state"].as_str().unwrap()));
         each.collect::<Vec<_>>().join(", ")
     }
 
-    fn image(&self, release: usize) -> String {
+    pub(super) fn image(&self, release: usize) -> String {
         let releases = self.json("/dae/v1/apps/daetest/releases");
         let each = releases["releases"].as_array().unwrap();
         each[each.len() - release]["image"].as_str().unwrap().to_owned()

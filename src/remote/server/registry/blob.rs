@@ -24,6 +24,7 @@ pub async fn get(
 ) -> Answer {
     let app = caller.may(Verb::Read, &app)?;
     let digest = super::digest(&digest)?;
+    server.blobs.touch(&digest);
     let known = caller.0.sees_all() || server.store.has_blob(&app, &digest)?;
     let Some(size) = server.blobs.size(&digest).filter(|_| known) else {
         let message = format!("`{app}` holds no blob {digest}");

@@ -76,6 +76,7 @@ pub async fn put(
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|error| too_large(&error))?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     super::super::blocking(move || {
+        let _using = server.using();
         let digest = Digest::of(&bytes);
         if let Reference::Digest(wanted) = &reference
             && *wanted != digest
@@ -128,6 +129,7 @@ fn check(server: &Server, caller: &Caller, app: &AppName, manifest: &Manifest) -
     let mut missing = BTreeMap::new();
     let mut linked = Vec::new();
     for part in manifest.config.iter().chain(&manifest.layers) {
+        server.blobs.touch(&part.digest);
         match server.blobs.size(&part.digest) {
             Some(size) if size != part.size => {
                 let message = format!("{} has {size} bytes, and the manifest says {}", part.digest, part.size);

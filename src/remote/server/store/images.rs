@@ -80,6 +80,44 @@ impl Store {
         }
     }
 
+    /// Every manifest, and whether it has a tag.
+    pub fn manifests(&self) -> Result<Vec<(AppName, Digest, bool)>> {
+        let connection = self.lock();
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT app, digest, EXISTS (SELECT 1 FROM tags WHERE tags.app = manifests.app
+                                                                  AND tags.digest = manifests.digest) FROM manifests",
+            )
+            .map_err(wrong)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)));
+        let rows = rows.map_err(wrong)?.collect::<rusqlite::Result<Vec<_>>>().map_err(wrong)?;
+        rows.into_iter().map(|(app, digest, tag)| Ok((AppName::parse(&app)?, Digest::parse(&digest)?, tag))).collect()
+    }
+
+    /// Every blob, by the apps whose repositories hold it.
+    pub fn blobs(&self) -> Result<Vec<(AppName, Digest)>> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT app, digest FROM blobs").map_err(wrong)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+        let rows = rows.map_err(wrong)?.collect::<rusqlite::Result<Vec<_>>>().map_err(wrong)?;
+        rows.into_iter().map(|(app, digest)| Ok((AppName::parse(&app)?, Digest::parse(&digest)?))).collect()
+    }
+
+    /// The apps' repositories no longer hold these, be they blobs or manifests.
+    pub fn unlink(&self, gone: &[(AppName, Digest)]) -> Result<()> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(wrong)?;
+        for (app, digest) in gone {
+            for table in ["blobs", "manifests"] {
+                transaction
+                    .prepare_cached(&format!("DELETE FROM {table} WHERE app = ?1 AND digest = ?2"))
+                    .and_then(|mut statement| statement.execute(params![app.as_str(), digest.as_str()]))
+                    .map_err(wrong)?;
+            }
+        }
+        transaction.commit().map_err(wrong)
+    }
+
     /// At most `count` tags after `after`, in their order.
     pub fn tags(&self, app: &AppName, after: &str, count: u32) -> Result<Vec<String>> {
         let connection = self.lock();

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{Store, wrong};
 use crate::app::AppName;
+use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::remote::api::{DeployEvent, GitState, Release, ReleaseId, ReleaseState};
 
@@ -114,6 +115,38 @@ impl Store {
             .and_then(|mut statement| statement.query_row(params![app.as_str(), image], |row| row.get(0)))
             .map_err(wrong)?;
         Ok(id.map(ReleaseId))
+    }
+
+    /// Forgets releases, and their stories: all but the live one, those that start, the `keep` last that were live once and
+    /// the `keep` last that never were. How many are forgotten is the answer.
+    pub fn forget_old(&self, keep: usize) -> Result<usize> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(wrong)?;
+        let forgotten = transaction
+            .execute(
+                "DELETE FROM releases WHERE (app, id) IN (
+                     SELECT app, id FROM (
+                         SELECT app, id, row_number() OVER (PARTITION BY app, state = 'past' ORDER BY id DESC) AS place
+                         FROM releases WHERE state NOT IN ('live', 'starting'))
+                     WHERE place > ?1)",
+                [keep],
+            )
+            .map_err(wrong)?;
+        if forgotten > 0 {
+            let left = "SELECT 1 FROM releases WHERE releases.app = events.app AND releases.id = events.release";
+            transaction.execute(&format!("DELETE FROM events WHERE NOT EXISTS ({left})"), []).map_err(wrong)?;
+        }
+        transaction.commit().map_err(wrong)?;
+        Ok(forgotten)
+    }
+
+    /// The images of all releases, by their apps.
+    pub fn released(&self) -> Result<Vec<(AppName, Digest)>> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT DISTINCT app, image FROM releases").map_err(wrong)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+        let rows = rows.map_err(wrong)?.collect::<rusqlite::Result<Vec<_>>>().map_err(wrong)?;
+        rows.into_iter().map(|(app, image)| Ok((AppName::parse(&app)?, Digest::parse(&image)?))).collect()
     }
 
     pub fn knows(&self, app: &AppName) -> Result<bool> {
@@ -335,6 +368,22 @@ mod tests {
             panic!("r4 has no end");
         };
         assert_eq!((&*problem.code, *serving), ("release.node-stopped", Some(ReleaseId(3))));
+    }
+
+    #[test]
+    fn old_releases_are_forgotten() {
+        let (_dir, store, app) = store();
+        for id in 1..=9 {
+            store.accept(&app, draft(&format!("i{id}")), Expected::Anything).unwrap().unwrap();
+            let end = if id % 2 == 0 { failed(id, "x") } else { went_live(id) };
+            store.tell(&app, ReleaseId(id), &[end]).unwrap();
+        }
+        store.accept(&app, draft("i"), Expected::Anything).unwrap().unwrap();
+        assert_eq!(store.forget_old(2).unwrap(), 4);
+        let left: Vec<_> = states(&store, &app).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(left, [10, 9, 8, 7, 6, 5]);
+        assert_eq!((store.events(&app, ReleaseId(4), 0).unwrap(), store.forget_old(2).unwrap()), (vec![], 0));
+        assert_eq!(store.events(&app, ReleaseId(5), 0).unwrap().len(), 1);
     }
 
     #[test]
