@@ -126,15 +126,18 @@ impl Warmth {
         tokio::spawn(async move {
             let mut held = place.lock().await;
             keep(generation.learned.as_deref(), &modules);
-            match &*held {
+            let of_no_use = match &*held {
+                None => true,
+                Some(parent) if parent.suits(&generation, &surroundings.settings, &modules) => return,
+                Some(parent) => parent.misfit(&generation, &surroundings.settings).is_some(),
+            };
+            if of_no_use {
                 // The next generation waits for it: that is sooner than a start of its own.
-                None => *held = Parent::start(&generation, &surroundings, modules).await.ok().map(Arc::new),
-                Some(parent) if parent.suits(&generation, &surroundings.settings, &modules) => {}
-                Some(_) => {
-                    drop(held);
-                    if let Ok(parent) = Parent::start(&generation, &surroundings, modules).await {
-                        *place.lock().await = Some(Arc::new(parent));
-                    }
+                *held = Parent::start(&generation, &surroundings, modules).await.ok().map(Arc::new);
+            } else {
+                drop(held);
+                if let Ok(parent) = Parent::start(&generation, &surroundings, modules).await {
+                    *place.lock().await = Some(Arc::new(parent));
                 }
             }
         });
