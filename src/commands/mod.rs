@@ -15,10 +15,13 @@ pub mod releases;
 pub mod remote;
 pub mod restart;
 pub mod rollback;
+pub mod run;
 pub mod serve;
+pub mod shell;
 pub mod status;
 pub mod stop;
 pub mod sync;
+pub mod test;
 pub mod uninstall;
 
 mod changes;

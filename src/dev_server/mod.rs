@@ -9,12 +9,13 @@ mod client;
 mod control;
 mod event;
 mod feed;
+pub mod local;
 pub mod port;
 mod session;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ pub use session::{Server, Session, not_served};
 
 use crate::app::App;
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
-use crate::node::{self, Generation, Hosts, Launch, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use browser::Browser;
@@ -93,7 +94,7 @@ impl DevServer {
             run_dir: run_dir.path().to_owned(),
             log_dir: self.root.join(".dae/logs"),
             rollout: Rollout::LIVE,
-            environment: "SDK",
+            environment: local::SDK,
             inherited: self.inherited,
             hosts: hosts(address),
         };
@@ -189,21 +190,8 @@ impl Serving {
             return self.node.fail(&self.app.name, problem);
         }
         let Some(environment) = &self.environment else { return };
-        let generation = Generation {
-            app: self.app.name.clone(),
-            manifest: self.app.manifest.clone(),
-            root: self.app.root.clone(),
-            launch: Launch {
-                python: environment.python.clone(),
-                site: None,
-                runtime: environment.runtime.clone(),
-                edition: self.edition,
-            },
-            release: None,
-            brought_by: None,
-            learned: self.learned.clone(),
-            env: venv(&self.app.root, &self.node.settings.inherited),
-        };
+        let inherited = &self.node.settings.inherited;
+        let generation = local::generation(&self.app, environment, inherited, self.edition, self.learned.clone());
         let wanted = self.node.want(generation);
         let (events, browser) = (self.events.clone(), self.browser.clone());
         tokio::spawn(async move {
@@ -278,16 +266,6 @@ async fn retell(
             return;
         }
     }
-}
-
-/// What an activated virtualenv sets.
-fn venv(root: &Path, inherited: &[(String, String)]) -> Vec<(String, String)> {
-    let venv = root.join("venv");
-    let path = inherited.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, value)| value.as_str());
-    vec![
-        ("VIRTUAL_ENV".into(), venv.to_string_lossy().into_owned()),
-        ("PATH".into(), format!("{}:{path}", venv.join("bin").display())),
-    ]
 }
 
 /// Names of one's own machine; a page from elsewhere cannot reach the app by giving its own name this address. Whoever

@@ -10,7 +10,7 @@
 //! | `DAE_PERMDIR` | the folder for permanent files |
 //! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
-use super::{Generation, Settings};
+use super::Generation;
 
 /// Variables of ours that are no business of an app, and one that would hide its bytecode cache.
 const WITHHELD: &[&str] =
@@ -19,16 +19,17 @@ const WITHHELD: &[&str] =
 /// Those that differ from one generation to the next, so a warm parent knows none of them.
 pub const OF_ONE: &[&str] = &["DAE_APPROOT", "DAE_PERMDIR", "DAE_RELEASE"];
 
-/// The whole environment of a process of `generation`.
-pub fn environment(generation: &Generation, settings: &Settings) -> Vec<(String, String)> {
+/// The whole environment of a process of `generation`: `named` becomes `DAE_ENV`, and `inherited` is what dae itself was
+/// started with.
+pub fn environment(generation: &Generation, named: &str, inherited: &[(String, String)]) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> =
-        settings.inherited.iter().filter(|(name, _)| !WITHHELD.contains(&name.as_str())).cloned().collect();
+        inherited.iter().filter(|(name, _)| !WITHHELD.contains(&name.as_str())).cloned().collect();
     let mut set = |name: &str, value: String| {
         env.retain(|(known, _)| known != name);
         env.push((name.to_owned(), value));
     };
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    set("DAE_ENV", settings.environment.to_owned());
+    set("DAE_ENV", named.to_owned());
     set("DAE_APPNAME", generation.app.to_string());
     set("DAE_APPROOT", path(&generation.root));
     set("DAE_WORKER", generation.manifest.worker.as_str().to_owned());

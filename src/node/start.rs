@@ -210,7 +210,7 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
             .map(|(kind, target)| json!({ "url": handler.url, "kind": kind, "target": target.to_string() }))
         })
         .collect();
-    let of_one = contract::environment(generation, settings).into_iter();
+    let of_one = contract::environment(generation, settings.environment, &settings.inherited).into_iter();
     let of_one: HashMap<_, _> = of_one.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect();
     json!({
         "app": generation.app,
@@ -231,7 +231,7 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
 /// A Python of its own for a generation.
 fn cold(generation: &Generation, settings: &Settings, config: &Value) -> Spec {
     let launch = &generation.launch;
-    let mut env = contract::environment(generation, settings);
+    let mut env = contract::environment(generation, settings.environment, &settings.inherited);
     env.push(("DAE_BOOT".into(), config.to_string()));
     python(launch, settings, "dae/boot.py", generation.root.clone(), env)
 }

@@ -218,7 +218,7 @@ impl Parent {
 
 impl Fit {
     fn of(generation: &Generation, settings: &Settings) -> Self {
-        let mut env = contract::environment(generation, settings);
+        let mut env = contract::environment(generation, settings.environment, &settings.inherited);
         env.retain(|(name, _)| !contract::OF_ONE.contains(&name.as_str()));
         Self { launch: generation.launch.clone(), worker: generation.manifest.worker, env }
     }

@@ -101,14 +101,14 @@ fn wait(child: Pid, watched: &SigSet) -> io::Result<Ended> {
                 }
             },
             // A key pressed at the terminal: the child has heard it too.
-            (Signal::SIGINT | Signal::SIGQUIT, From::Terminal) => {}
+            (Signal::SIGINT | Signal::SIGQUIT, From::Keyboard) => {}
             (signal, _) => drop(kill(child, signal)),
         }
     }
 }
 
 enum From {
-    Terminal,
+    Keyboard,
     Process,
 }
 
@@ -122,7 +122,7 @@ fn next(watched: &SigSet) -> io::Result<(Signal, From)> {
         match signals.read_signal() {
             Ok(Some(info)) => {
                 let signal = i32::try_from(info.ssi_signo).map_err(io::Error::other)?;
-                let from = if info.ssi_code == BY_KERNEL { From::Terminal } else { From::Process };
+                let from = if info.ssi_code == BY_KERNEL { From::Keyboard } else { From::Process };
                 return Ok((Signal::try_from(signal)?, from));
             }
             Ok(None) | Err(Errno::EINTR) => {}

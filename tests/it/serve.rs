@@ -203,3 +203,23 @@ fn an_answer_that_comes_before_the_whole_request_was_read_arrives() {
     }
     assert_eq!(serve.stop().code, 0);
 }
+
+#[test]
+fn run_and_test_get_the_contract_and_give_back_the_exit_code() {
+    let place = app("one");
+    let ran = place
+        .dae(["run", "-C", "app", "--", "python", "-c"])
+        .arg("import os, gunicorn, dae.api, app; print(os.environ['DAE_ENV'], os.environ['DAE_APPNAME'], app.__file__)")
+        .ok();
+    assert!(ran.stdout.starts_with("SDK app ") && ran.stdout.trim().ends_with("/app/app.py"), "{}", ran.raw());
+    assert_eq!(place.dae(["run", "-C", "app", "--", "sh", "-c", "exit 7"]).run().code, 7);
+    let ran = place.dae(["run", "-C", "app", "--", "no-such-program"]).run();
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("there is no program `no-such-program`"), "{}", ran.raw());
+    let test = "import unittest\nclass T(unittest.TestCase):\n    def test_one(self):\n        import app\n";
+    place.write("app/test_one.py", test);
+    let ran = place.dae(["test", "-C", "app"]).ok();
+    assert!(ran.stderr.contains("Ran 1 test"), "{}", ran.raw());
+    place.write("app/test_one.py", format!("{test}        self.fail()\n"));
+    assert_eq!(place.dae(["test", "-C", "app", "--", "-v"]).run().code, 1);
+}
