@@ -31,7 +31,7 @@ impl Text for Changes {
     }
 }
 
-fn count(packages: usize) -> String {
+pub fn count(packages: usize) -> String {
     if packages == 1 { "1 package".to_owned() } else { format!("{packages} packages") }
 }
 

@@ -39,6 +39,7 @@ pub fn run(_: Args, context: &Context) -> Outcome {
     let text = noted(project.read_pins(), &mut problems).flatten().unwrap_or_default();
     let pins = Pins::parse(&text);
     problems.extend(pins.problems());
+    problems.extend(pins.moving());
     let (Some(app), Some(python), true) = (app, python, problems.is_empty()) else {
         return Err(Problem::all(problems).unwrap_or_else(|| Problem::new("check", "the app could not be checked")));
     };

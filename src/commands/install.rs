@@ -10,12 +10,16 @@ use crate::python::{Asked, Hashes, Pins};
 /// Install packages into the virtualenv and pin them into pip-req.txt; without any, make the virtualenv match the file
 ///
 /// What a package needs comes with it and is pinned too, each line saying for whom. Versions that are pinned already stay,
-/// unless a package is named again.
+/// unless a package is named again. A repository is pinned to the whole revision that its branch or tag means now, and the branch
+/// is remembered: `dae update` moves along it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to install, as pip writes it: `web.py`, `flask>=3`
+    /// What to install, as pip writes it: `web.py`, `flask>=3`, `git+https://host/repository@branch`
     #[arg(value_name = "PKG")]
     pub packages: Vec<String>,
+    /// Install a folder or a repository so that its files can be changed; a repository's stand in venv/src
+    #[arg(short, long, value_name = "PATH|URL")]
+    pub editable: Vec<String>,
     /// Install what this file lists
     #[arg(short, long = "requirement", value_name = "FILE")]
     pub requirements: Vec<PathBuf>,
@@ -25,7 +29,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let mut asked = typed(&args.packages)?;
+    let editable = args.editable.iter().map(|address| format!("-e {address}"));
+    let mut asked = typed(args.packages.iter().cloned().chain(editable))?;
     for file in &args.requirements {
         asked.extend(listed(&context.cwd.join(file), file)?);
     }
@@ -38,10 +43,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 }
 
 /// What was typed, every slip of it told at once.
-fn typed(packages: &[String]) -> Result<Vec<Asked>> {
+fn typed(packages: impl Iterator<Item = String>) -> Result<Vec<Asked>> {
     let (mut asked, mut problems) = (Vec::new(), Vec::new());
     for text in packages {
-        match Asked::parse(text) {
+        match Asked::parse(&text) {
             Ok(one) => asked.push(one),
             Err(problem) => problems.push(problem.exit(2)),
         }

@@ -33,6 +33,18 @@ pub fn in_folder(folder: &Path) -> BTreeMap<Name, Dist> {
         .collect()
 }
 
+/// Writes `direct_url.json` of a distribution that is there.
+pub fn note_origin(folder: &Path, name: &Name, origin: &serde_json::Value) -> std::io::Result<()> {
+    for entry in folder.read_dir()?.flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let info = file.strip_suffix(".dist-info").and_then(|info| info.split_once('-'));
+        if info.is_some_and(|(spelled, _)| Name::new(spelled) == *name) {
+            std::fs::write(entry.path().join("direct_url.json"), origin.to_string())?;
+        }
+    }
+    Ok(())
+}
+
 impl Dist {
     /// Reads METADATA, or the same headers from elsewhere.
     pub fn parse(metadata: &str) -> Option<Self> {

@@ -33,6 +33,12 @@ pub enum Event {
     UsingPip {
         why: String,
     },
+    /// Mercurial is not on this machine yet and is being fetched.
+    FetchingHg,
+    /// A repository is asked for its branches and tags.
+    Asking {
+        repository: String,
+    },
     Resolving,
     Resolved {
         packages: usize,
@@ -85,6 +91,8 @@ impl term::Event for Event {
             Self::UsingPip { why } => {
                 Shown::Line(Line::new(Tone::Plain, "Using", format!("pip, which is slower: {why}")))
             }
+            Self::FetchingHg => Shown::Progress(Progress::spinner("Fetching", "Mercurial, once")),
+            Self::Asking { repository } => Shown::Progress(Progress::spinner("Asking", repository.clone())),
             Self::Resolving => Shown::Progress(Progress::spinner("Resolving", "what is needed")),
             Self::Resolved { packages: count, took } => {
                 Shown::Line(Line::good("Resolved", in_time(packages(*count), took)))

@@ -4,11 +4,14 @@ mod change;
 mod dist;
 mod event;
 mod folder;
+mod graph;
 mod installer;
 mod interpreter;
 mod lock;
+mod mirror;
 mod named;
 mod pins;
+mod program;
 mod project;
 mod requirement;
 pub mod runtime;
@@ -19,10 +22,11 @@ use std::path::{Path, PathBuf};
 
 pub use change::{Change, Moved};
 pub use event::Event;
-pub use installer::{Hashes, Installer};
+pub use graph::{Branch, Graph};
+pub use installer::{Hashes, Installer, Newer};
 pub use interpreter::{Interpreter, Version, Wanted};
 pub use pins::{Asked, PINS, Pin, Pins};
-pub use project::Project;
+pub use project::{Followed, Project, Updated};
 pub use requirement::{Name, Repository, Requirement, Source, Vcs};
 pub use venv::Venv;
 

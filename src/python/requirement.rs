@@ -273,6 +273,14 @@ impl Requirement {
         matches!(self.source, Source::Index { .. })
     }
 
+    /// The same as [`Self::line`] where the name is only guessed at.
+    pub fn line_without_name(&self) -> String {
+        let Source::Vcs(repository) = &self.source else { return self.line() };
+        let lead = if repository.editable { "-e " } else { "" };
+        let line = format!("{lead}{}", repository.address(None));
+        if self.marker.is_empty() { line } else { format!("{line} ; {}", self.marker) }
+    }
+
     /// As it is written into a file: `flask[async]==3.1.3`, `x @ git+https://...`, `-e hg+http://...#egg=x`.
     pub fn line(&self) -> String {
         let Self { name, extras, source, marker } = self;
@@ -290,6 +298,13 @@ impl Requirement {
         };
         if marker.is_empty() { line } else { format!("{line} ; {marker}") }
     }
+}
+
+/// Whether it says what its package is called, or only where it is.
+pub fn says_name(text: &str) -> bool {
+    let bare = editable(text).unwrap_or(text).trim();
+    let (address, _) = unmarked(bare);
+    address.contains("egg=") || Vcs::of(address).is_none()
 }
 
 /// What follows `-e`.

@@ -397,7 +397,7 @@ fn a_repository_is_pinned_by_its_revision() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    git(&["init", "-q"]);
+    git(&["init", "-q", "-b", "main"]);
     git(&["add", "-A"]);
     git(&["commit", "-q", "-m", "x"]);
     let revision = git(&["rev-parse", "HEAD"]);
@@ -405,9 +405,133 @@ fn a_repository_is_pinned_by_its_revision() {
 
     place.dae(["install", &address]).ok();
     let pins = place.read("pip-req.txt");
-    assert_eq!(pins, format!("own-lib @ {address}@{}\nsix==1.16.0  # via own-lib\n", revision.trim()));
+    assert_eq!(pins, format!("own-lib @ {address}@{}  # follows main\nsix==1.16.0  # via own-lib\n", revision.trim()));
     assert!(imports(&place, "own_lib, six"));
     place.dae(["install", "tomli==2.0.1"]).ok();
     assert!(place.read("pip-req.txt").starts_with(pins.lines().next().unwrap()));
     assert_eq!(place.dae(["freeze", "--check"]).ok().code, 0);
+}
+
+/// An index of five wheels in a folder, and a dae that knows no other.
+fn with_wheels(place: &Place) -> impl Fn(&[&str]) -> crate::harness::Dae {
+    let wheels = place.home("wheels");
+    std::fs::create_dir(&wheels).unwrap();
+    for (name, version, needs) in
+        [("lamp", "1.0", "bulb>=2"), ("bulb", "2.0", ""), ("bulb", "2.1", ""), ("chair", "1", ""), ("chair", "2", "")]
+    {
+        wheel(&wheels, name, version, needs);
+    }
+    let place = place.clone();
+    move |args| {
+        let dae = place.dae(args).env("UV_NO_INDEX", "1").env("UV_FIND_LINKS", &wheels);
+        dae.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", &wheels)
+    }
+}
+
+#[test]
+fn pins_are_moved_by_name_or_all_at_once() {
+    let place = shop();
+    let dae = with_wheels(&place);
+    place.write("pip-req.txt", "# mine\nlamp==1.0\nchair==1  # the old one\nbulb==2.0  # via lamp\n");
+    dae(&["sync"]).ok();
+    dae(&["update", "bulb"]).ok();
+    assert_eq!(place.read("pip-req.txt"), "# mine\nlamp==1.0\nchair==1  # the old one\nbulb==2.1  # via lamp\n");
+    dae(&["update"]).ok();
+    assert_eq!(place.read("pip-req.txt"), "# mine\nlamp==1.0\nchair==2  # the old one\nbulb==2.1  # via lamp\n");
+    insta::assert_snapshot!(dae(&["update", "sofa"]).run(), @"
+    exit: 1
+    --- stderr
+    error: `sofa` is not in pip-req.txt
+
+    hint: type `dae install sofa`
+    ");
+}
+
+#[test]
+fn what_is_there_and_why() {
+    let place = shop();
+    let dae = with_wheels(&place);
+    place.write("pip-req.txt", "lamp==1.0\nchair==1\nbulb==2.0  # via lamp\n");
+    dae(&["sync"]).ok();
+    insta::assert_snapshot!(dae(&["tree"]).ok(), @"
+    exit: 0
+    --- stdout
+    chair==[VERSION]
+    lamp==[VERSION]
+        bulb==[VERSION]
+    ");
+    insta::assert_snapshot!(dae(&["why", "bulb"]).ok(), @"
+    exit: 0
+    --- stdout
+    lamp==[VERSION] needs bulb==[VERSION]
+    ");
+    insta::assert_snapshot!(dae(&["why", "Chair"]).ok(), @"
+    exit: 0
+    --- stdout
+    chair==[VERSION] is in pip-req.txt for its own sake
+    ");
+    insta::assert_snapshot!(dae(&["why", "sofa"]).run(), @"
+    exit: 1
+    --- stderr
+    error: `sofa` is not there
+      because: neither pip-req.txt nor the virtualenv has it
+
+    hint: type `dae install sofa`
+    ");
+    insta::assert_snapshot!(dae(&["outdated"]).ok(), @"
+    exit: 0
+    --- stdout
+    bulb 2.0 -> 2.1
+    chair 1 -> 2
+    type `dae update` to move there
+    ");
+    insta::assert_snapshot!(dae(&["outdated", "--json"]).ok().json(), @r#"{"outdated":[{"latest":"2.1","name":"bulb","version":"2.0"},{"latest":"2","name":"chair","version":"1"}]}"#);
+    insta::assert_snapshot!(dae(&["why", "bulb", "--json"]).ok().json(), @r#"{"package":"bulb","ways":[["lamp==1.0","bulb==2.0"]]}"#);
+}
+
+#[test]
+fn a_command_runs_inside_and_its_exit_code_is_the_answer() {
+    let place = shop();
+    let dae = with_wheels(&place);
+    place.write("pip-req.txt", "chair==1\n");
+    let ran = dae(&["venv", "--", "python", "-c", "import chair, sys; print(sys.prefix); sys.exit(7)"]).run();
+    let last = ran.stdout.lines().last().unwrap_or_default().to_owned();
+    assert_eq!((ran.code, last), (7, place.path("venv").display().to_string()), "{}", ran.raw());
+    let json = dae(&["venv", "--json", "--", "python", "-c", "print('aside'); raise SystemExit(5)"]).run();
+    assert_eq!((json.code, json.json().to_string()), (5, r#"{"exit":5}"#.to_owned()), "{}", json.raw());
+    let none = dae(&["venv", "no-such-program"]).run();
+    assert!(none.code == 127 && none.stderr.contains("could not run `no-such-program`"), "{}", none.raw());
+}
+
+#[test]
+fn hashes_are_recorded_and_required() {
+    let place = shop();
+    let dae = with_wheels(&place);
+    dae(&["install", "chair==1", "--hashes"]).ok();
+    let pins = place.read("pip-req.txt");
+    assert!(pins.starts_with("chair==1 \\\n    --hash=sha256:"), "{pins}");
+    dae(&["install", "lamp"]).ok();
+    assert_eq!(place.read("pip-req.txt").matches("--hash=sha256:").count(), 3, "once recorded, always recorded");
+    std::fs::remove_dir_all(place.path("venv")).unwrap();
+    let digest = pins.trim().rsplit(':').next().unwrap();
+    place.write("pip-req.txt", pins.replace(digest, &"0".repeat(64)));
+    let ran = dae(&["sync"]).run();
+    assert!(ran.code == 1 && ran.stderr.to_lowercase().contains("hash"), "{}", ran.raw());
+}
+
+#[test]
+fn what_a_nested_file_pins_is_not_pinned_again() {
+    let place = shop();
+    let dae = with_wheels(&place);
+    place.write("base/lights.txt", "lamp==1.0\nbulb==2.0\n").write("base.txt", "-r base/lights.txt\n");
+    place.write("pip-req.txt", "-r base.txt\n");
+    dae(&["install", "chair==1"]).ok();
+    assert_eq!(place.read("pip-req.txt"), "-r base.txt\nchair==1\n");
+    assert!(imports(&place, "lamp, bulb, chair"));
+    assert_eq!(dae(&["freeze", "--check"]).ok().code, 0);
+    // A change of the innermost file is noticed too.
+    place.write("base/lights.txt", "lamp==1.0\nbulb==2.1\n");
+    let ran =
+        dae(&["venv", "--", "python", "-c", "from importlib.metadata import version; print(version('bulb'))"]).ok();
+    assert!(ran.stdout.ends_with("2.1\n"), "{}", ran.raw());
 }

@@ -22,3 +22,4 @@ mod pins;
 mod serve;
 mod session;
 mod traffic;
+mod vcs;

@@ -96,7 +96,7 @@ fn is_packagings(text: &str) -> bool {
     let path = bare.starts_with(['.', '/', '~', '-']) || bare.contains(".tar") || bare.contains("+lp:");
     // To git an address, to packaging a package named `git`; pip takes it for neither.
     let scp = bare.starts_with("git@");
-    let addressed = bare.contains('@') && !bare.split("://").next().is_some_and(|lead| !lead.contains('@'));
+    let addressed = bare.contains('@') && bare.split("://").next().is_none_or(|lead| lead.contains('@'));
     !path && !scp && (addressed || !bare.contains('/'))
 }
 

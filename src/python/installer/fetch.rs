@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::program::{command, run};
 use super::{Event, trouble};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python::Tell;
 use crate::python::folder;
 use crate::python::interpreter::{Interpreter, is_program};
+use crate::python::program::{command, run};
 
 /// Older ones do not know `pip install --exact`.
 const OLDEST: (u32, u32) = (0, 6);

@@ -3,7 +3,6 @@
 
 mod fetch;
 mod pip;
-mod program;
 mod settings;
 mod trouble;
 mod uv;
@@ -11,11 +10,14 @@ mod uv;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::interpreter::Interpreter;
 use super::pins::Pin;
+use super::program::{command, run};
 use super::venv::{Bytecode, Venv};
 use super::{Event, Tell};
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 
 /// uv, or the virtualenv's own pip where uv cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,15 @@ pub struct Resolved {
     pub hashes: Vec<String>,
 }
 
+/// A package of which there is a newer version; uv and pip write it alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newer {
+    pub name: String,
+    pub version: String,
+    #[serde(rename(deserialize = "latest_version"))]
+    pub latest: String,
+}
+
 impl Resolved {
     pub fn from_pin(pin: &Pin) -> Self {
         Self {
@@ -126,6 +137,17 @@ impl Installer {
         }
     }
 
+    /// Packages of the virtualenv of which there is a newer version. Changes nothing.
+    pub fn outdated(&self, venv: &Venv, root: &Path) -> Result<Vec<Newer>> {
+        let text = match self {
+            Self::Uv(uv) => uv::outdated(uv, venv, root)?,
+            Self::Pip => pip::outdated(venv, root)?,
+        };
+        serde_json::from_str(&text).map_err(|error| {
+            Problem::new("installer.report", "the list of newer versions cannot be read").because(error)
+        })
+    }
+
     /// Puts exactly `requirements` into a plain folder, with bytecode.
     pub fn into_folder(&self, interpreter: &Interpreter, requirements: &str, folder: &Path, tell: Tell) -> Result<()> {
         match self {
@@ -136,6 +158,6 @@ impl Installer {
 
     /// Writes the bytecode of a folder of plain Python. One that fails costs a slower start, so nobody is told.
     pub fn compile(interpreter: &Interpreter, folder: &Path) {
-        let _ = program::run(program::command(&interpreter.path).args(["-m", "compileall", "-q"]).arg(folder), "");
+        let _ = run(command(&interpreter.path).args(["-m", "compileall", "-q"]).arg(folder), "");
     }
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::program::{command, run};
 use super::{Hashes, Names, Order, Resolved, Wish, trouble};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python::dist::{self, Dist, is_seed, need};
 use crate::python::interpreter::Interpreter;
+use crate::python::program::{command, run};
 use crate::python::requirement::Name;
 use crate::python::venv::{Bytecode, Venv};
 
@@ -128,6 +128,11 @@ pub fn sync(order: Order) -> Result<()> {
         }
     }
     Ok(())
+}
+
+pub fn outdated(venv: &Venv, root: &Path) -> Result<String> {
+    let said = run(pip(venv)?.current_dir(root).args(["list", "--outdated", "--format", "json"]), "")?;
+    if said.success { Ok(said.stdout) } else { Err(trouble::pip("look for newer versions", &said)) }
 }
 
 pub fn into_folder(interpreter: &Interpreter, requirements: &str, folder: &Path) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What uv and pip complain of, as problems with a hint.
 
-use super::program::Said;
 use crate::problem::Problem;
 use crate::python::interpreter::Interpreter;
+use crate::python::program::Said;
 
 /// The words by which uv and pip say that nobody answered.
 const NETWORK: &[&str] = &[

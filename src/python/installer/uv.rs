@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::program::{Said, command, run};
 use super::{Hashes, Names, Order, Resolved, Wish, settings, trouble};
 use crate::problem::{Doing as _, Result};
 use crate::python::interpreter::Interpreter;
 use crate::python::pins::Pins;
+use crate::python::program::{Said, command, run};
 use crate::python::venv::{Bytecode, Venv};
 use crate::python::{Event, Tell};
 
@@ -59,6 +59,13 @@ pub fn into_folder(uv: &Path, interpreter: &Interpreter, requirements: &str, fol
     install.arg("-p").arg(&interpreter.path).arg("--target").arg(folder);
     let said = run_online_or_not(install, requirements, tell)?;
     if said.success { Ok(()) } else { Err(trouble::uv("install dae's own packages", &said)) }
+}
+
+pub fn outdated(uv: &Path, venv: &Venv, root: &Path) -> Result<String> {
+    let mut list = uv_command(uv);
+    list.current_dir(root).args(["pip", "list", "--outdated", "--format", "json", "-p"]).arg(venv.python());
+    let said = run(&mut list, "")?;
+    if said.success { Ok(said.stdout) } else { Err(trouble::uv("look for newer versions", &said)) }
 }
 
 /// Where the index cannot be reached, the cache may be enough.

@@ -6,7 +6,7 @@ use super::line::{Kind, Line, Pin, following};
 use super::{Asked, Pins};
 use crate::python::dist::{Dist, is_seed};
 use crate::python::installer::Resolved;
-use crate::python::requirement::{Name, Requirement};
+use crate::python::requirement::{Name, Requirement, Source};
 
 impl Pins {
     /// Takes over a whole closure: `asked` become direct requirements, what nobody needs any more goes, direct requirements
@@ -162,6 +162,23 @@ impl Pins {
             }
             true
         });
+    }
+
+    /// Drops every requirement but these.
+    pub fn keep(&mut self, names: &BTreeSet<Name>) {
+        self.lines.retain(|line| match &line.kind {
+            Kind::Pin(pin) => names.contains(&pin.requirement.key()),
+            _ => true,
+        });
+    }
+
+    /// Pins a repository to another revision.
+    pub fn move_to(&mut self, name: &Name, rev: &str) {
+        let Some(pin) = self.get(name).cloned() else { return };
+        let mut requirement = pin.requirement.clone();
+        let Source::Vcs(repository) = &mut requirement.source else { return };
+        repository.rev = Some(rev.to_owned());
+        self.set(name, requirement.line(), pin.hashes.clone(), pin.via.clone(), pin.follows());
     }
 
     fn drop_lines(&mut self, names: &BTreeSet<Name>) {

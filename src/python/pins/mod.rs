@@ -74,6 +74,15 @@ impl Pins {
         self.lines.iter().map(|line| line.raw.as_str()).collect()
     }
 
+    /// The text with these lines in place of the file's own.
+    pub fn text_with(&self, lines: &BTreeMap<Name, String>) -> String {
+        let told = |line: &Line| match &line.kind {
+            Kind::Pin(pin) => lines.get(&pin.requirement.key()).map(|told| format!("{told}\n")),
+            _ => None,
+        };
+        self.lines.iter().map(|line| told(line).unwrap_or_else(|| line.raw.clone())).collect()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Pin> {
         self.lines.iter().filter_map(|line| match &line.kind {
             Kind::Pin(pin) => Some(pin),

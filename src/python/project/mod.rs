@@ -1,5 +1,8 @@
 //! An app's Python side as one thing: its virtualenv, its pip-req.txt, and what is done to them together.
 
+mod carried;
+mod update;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
@@ -8,15 +11,17 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::change::Change;
-use super::installer::{Hashes, Installer, Names, Order, Wish};
-use super::interpreter::{Interpreter, Wanted};
-use super::pins::{Asked, PINS, Pins};
-use super::requirement::{Name, Repository, Requirement, Source, Vcs};
-use super::venv::{self, Bytecode, State, Venv};
-use super::{Environment, Event, Tell, dist, lock, named, pins, runtime};
 use crate::app::App;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::python::change::Change;
+use crate::python::installer::{Hashes, Installer, Names, Order};
+use crate::python::interpreter::{Interpreter, Wanted};
+use crate::python::pins::{Asked, PINS, Pins};
+use crate::python::requirement::{Name, Requirement, Vcs};
+use crate::python::venv::{self, Bytecode, State, Venv};
+use crate::python::{Environment, Event, Tell, dist, lock, named, pins, runtime};
+
+pub use self::update::{Followed, Updated};
 
 pub struct Project<'a> {
     pub root: PathBuf,
@@ -84,17 +89,13 @@ impl<'a> Project<'a> {
 
     pub fn install_with(&self, asked: &[Asked], hashes: Hashes) -> Result<Change> {
         let _lock = lock::hold(&self.root, self.tell)?;
-        let mut pins = self.good_pins()?;
+        let mut asked = asked.to_vec();
+        let mut pins = self.fixed_pins_but(&asked)?;
         let tools = self.make_venv()?;
-        let installer = fitting(
-            tools.installer.clone(),
-            pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.requirement)),
-            self.tell,
-        );
+        self.settle(&tools, &pins, &mut asked)?;
         let hashes = if pins.has_hashes() { Hashes::With } else { hashes };
-        let wish = Wish { requirements: pins.wish(asked), preferred: pins.preferred(), hashes };
-        let closure = installer.resolve(&self.venv, &self.root, &wish, self.tell)?;
-        pins.take(&closure, asked, &self.pinned_elsewhere(&pins));
+        let closure = self.resolve(&tools, &pins, &mut asked, pins.preferred(), hashes)?;
+        pins.take(&closure, &asked, &self.pinned_elsewhere(&pins));
         self.put_and_write(&tools, pins, Names::Everything)
     }
 
@@ -114,7 +115,7 @@ impl<'a> Project<'a> {
     /// Has the virtualenv match pip-req.txt, whatever was done to it by hand.
     pub fn sync(&self) -> Result<Change> {
         let _lock = lock::hold(&self.root, self.tell)?;
-        let pins = self.good_pins()?;
+        let pins = self.fixed_pins_but(&[])?;
         let tools = self.make_venv()?;
         self.put(&tools, &pins, Names::Some, Bytecode::AtFirstImport)
     }
@@ -122,20 +123,31 @@ impl<'a> Project<'a> {
     /// What pip-req.txt would be if it said what the virtualenv holds.
     pub fn frozen(&self) -> Result<(Pins, Pins)> {
         let pins = self.good_pins()?;
+        let interpreter = self.interpreter_of_venv()?;
+        let held = dist::in_folder(&self.venv.site_packages(&interpreter));
+        let mut frozen = pins.clone();
+        frozen.hold(&held, &self.pinned_elsewhere(&pins));
+        if pins.iter().any(|pin| pin.requirement.repository().is_some()) {
+            let installer = self.installer(&interpreter);
+            for (name, rev) in self.held_revisions(&Tools { interpreter, installer }, &pins) {
+                frozen.move_to(&name, &rev);
+            }
+        }
+        Ok((pins, frozen))
+    }
+
+    /// The interpreter of the virtualenv that is there.
+    fn interpreter_of_venv(&self) -> Result<Interpreter> {
         let interpreter = match self.state(None, Bytecode::AtFirstImport)? {
             State::Fresh(interpreter) | State::Stale(Some(interpreter)) => Some(interpreter),
             State::Stale(None) => Interpreter::probe(&self.venv.python()),
             State::Missing | State::Broken(_) => None,
         };
-        let Some(interpreter) = interpreter else {
-            return Err(Problem::new("venv.missing", "there is no virtualenv to write down")
+        interpreter.ok_or_else(|| {
+            Problem::new("venv.missing", "there is no virtualenv")
                 .because(format!("`{}` is missing or does not run", self.venv.dir.display()))
-                .try_running("dae sync"));
-        };
-        let held = dist::in_folder(&self.venv.site_packages(&interpreter));
-        let mut frozen = pins.clone();
-        frozen.hold(&held, &self.pinned_elsewhere(&pins));
-        Ok((pins, frozen))
+                .try_running("dae sync")
+        })
     }
 
     /// Writes down what the virtualenv holds.
@@ -166,6 +178,15 @@ impl<'a> Project<'a> {
     fn good_pins(&self) -> Result<Pins> {
         let pins = Pins::parse(&self.read_pins()?.unwrap_or_default());
         Problem::all(pins.problems()).map_or(Ok(pins), Err)
+    }
+
+    /// The same, where besides every repository is pinned to one revision; `asked` get one in any case.
+    fn fixed_pins_but(&self, asked: &[Asked]) -> Result<Pins> {
+        let pins = self.good_pins()?;
+        let mut others = pins.clone();
+        let asked: BTreeSet<Name> = asked.iter().map(|one| one.requirement.key()).collect();
+        others.keep(&pins.names().into_keys().filter(|name| !asked.contains(name)).collect());
+        Problem::all(others.moving()).map_or(Ok(pins), Err)
     }
 
     /// pip-req.txt as it stands; `None` without one.
@@ -222,7 +243,7 @@ impl<'a> Project<'a> {
         }
         let tools = self.make_venv()?;
         if pins.is_some() {
-            self.put(&tools, &self.good_pins()?, Names::Some, bytecode)?;
+            self.put(&tools, &self.fixed_pins_but(&[])?, Names::Some, bytecode)?;
         }
         Ok(tools.interpreter)
     }
@@ -247,7 +268,16 @@ impl<'a> Project<'a> {
         let began = Instant::now();
         let python = interpreter.version.to_string();
         (self.tell)(Event::MakingVenv { python: python.clone() });
+        // Working copies are worked in, and making a virtualenv clears its folder.
+        let (copies, aside) = (self.venv.dir.join("src"), self.root.join(".dae/venv-src"));
+        let moving = || format!("keep `{}`", copies.display());
+        if copies.is_dir() && !aside.exists() {
+            std::fs::rename(&copies, &aside).doing(moving)?;
+        }
         installer.make_venv(&interpreter, &self.venv)?;
+        if aside.is_dir() {
+            std::fs::rename(&aside, &copies).doing(moving)?;
+        }
         self.venv.remember(&interpreter, None)?;
         (self.tell)(Event::MadeVenv { python, took: began.elapsed() });
         Ok(Tools { interpreter, installer })
@@ -262,10 +292,11 @@ impl<'a> Project<'a> {
         (self.tell)(Event::Installing);
         self.venv.remember(interpreter, None)?;
         let installer = fitting(tools.installer.clone(), pins.iter().map(|pin| &pin.requirement), self.tell);
-        let text = pins.text();
-        let order = Order { venv: &self.venv, root: &self.root, requirements: &text, names, bytecode };
+        let told = self.told(tools, pins)?;
+        let order = Order { venv: &self.venv, root: &self.root, requirements: &told, names, bytecode };
         installer.sync(order, self.tell)?;
-        self.venv.remember(interpreter, Some((self.digest(&text), bytecode)))?;
+        Self::note_origins(pins, &site);
+        self.venv.remember(interpreter, Some((self.digest(&pins.text()), bytecode)))?;
         let mut change = Change::between(&before, &dist::in_folder(&site));
         change.call(&pins.names());
         if !change.added.is_empty() {
@@ -278,15 +309,12 @@ impl<'a> Project<'a> {
     }
 }
 
-/// pip where there is a line that uv refuses: everything but git, and what is editable from a version control system.
+/// pip where there is a line that neither uv nor dae takes: Subversion and Bazaar.
 fn fitting<'r>(installer: Installer, mut all: impl Iterator<Item = &'r Requirement>, tell: Tell) -> Installer {
-    let refused = all.find(|requirement| match &requirement.source {
-        Source::Vcs(Repository { kind, url, editable, .. }) => {
-            *editable || *kind != Vcs::Git || url.starts_with("git:")
-        }
-        Source::Index { .. } | Source::Direct { .. } => false,
-    });
-    match (installer, refused) {
+    let foreign = |requirement: &&Requirement| {
+        requirement.repository().is_some_and(|repository| matches!(repository.kind, Vcs::Svn | Vcs::Bzr))
+    };
+    match (installer, all.find(foreign)) {
         (Installer::Uv(_), Some(requirement)) => {
             tell(Event::UsingPip { why: format!("uv does not take `{}` from where it is", requirement.name) });
             Installer::Pip
