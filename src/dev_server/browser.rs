@@ -22,7 +22,6 @@ use crate::term::{Paint, draw};
 
 const SCRIPT: &str = include_str!("../../templates/page/refresh.js");
 const PAGE: &str = include_str!("../../templates/page/problem.html");
-const TAG: &str = "<script src=\"/_dae/refresh.js\" async></script>";
 
 /// The front of a dev server.
 pub struct Browser {
@@ -47,6 +46,12 @@ impl Browser {
     /// Lets go of the pages that listen, so that nobody waits for them.
     pub fn close(&self) {
         self.seen.send_replace(None);
+    }
+
+    /// With the number of the moment, so that a change between the page and its first word with us is not missed.
+    fn tag(&self) -> String {
+        let seen = self.seen.borrow().unwrap_or_default();
+        format!("<script src=\"/_dae/refresh.js\" data-seen=\"{seen}\" async></script>")
     }
 
     fn stream(&self) -> Response {
@@ -108,17 +113,18 @@ impl Front for Browser {
             return response;
         }
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let tag = self.tag();
         if let Some(length) = length {
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length + TAG.len()));
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length + tag.len()));
         }
-        response.map(|body| Followed { body, tag: Some(Bytes::from_static(TAG.as_bytes())) }.boxed_unsync())
+        response.map(|body| Followed { body, tag: Some(tag.into()) }.boxed_unsync())
     }
 
     fn stand_in(&self, status: StatusCode, problem: &Problem, wants: Wants) -> Response {
         if wants == Wants::Text {
             return plain(status, draw(problem, Paint { color: false }).trim_end());
         }
-        let mut response = Response::new(full(page(problem)));
+        let mut response = Response::new(full(page(problem, &self.tag())));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -133,7 +139,7 @@ impl Front for Browser {
 }
 
 /// The page of a problem and those found with it.
-fn page(problem: &Problem) -> String {
+fn page(problem: &Problem, tag: &str) -> String {
     let one = |problem: &Problem| {
         let place = problem.place.as_ref();
         let part = |from: usize, count: usize| {
@@ -150,7 +156,7 @@ fn page(problem: &Problem) -> String {
     let mut environment = minijinja::Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     environment
-        .render_str(PAGE, context! { problem => problems[0].clone(), problems, script => TAG })
+        .render_str(PAGE, context! { problem => problems[0].clone(), problems, script => tag })
         .unwrap_or_else(|error| format!("<pre>{error}</pre>"))
 }
 

@@ -1,10 +1,10 @@
 // Reloads the page when what it shows has changed. Served only by `dae serve`.
 (() => {
-  let seen = null;
+  let seen = document.currentScript.dataset.seen;
   const listen = () => {
     const events = new EventSource("/_dae/refresh");
     events.onmessage = (event) => {
-      if (seen !== null && seen !== event.data) location.reload();
+      if (seen !== event.data) location.reload();
       seen = event.data;
     };
     // A page that is left must not keep its connection: browsers have few of them for one host.

@@ -24,12 +24,16 @@ struct Remote {
 
 impl Remote {
     fn new() -> Self {
-        let place = Place::new();
+        Self::at(Place::new(), "node")
+    }
+
+    /// The node in this folder below the working folder.
+    fn at(place: Place, dir: &str) -> Self {
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
-        let init = ["node", "init", "--json", "--dir", "node", "--domain", "apps.localhost", "--listen", &listen];
+        let init = ["node", "init", "--json", "--dir", dir, "--domain", "apps.localhost", "--listen", &listen];
         let token = place.dae(init).ok().json()["token"].as_str().unwrap().to_owned();
-        let mut node = place.dae(["node", "serve", "--dir", "node"]).spawn();
+        let mut node = place.dae(["node", "serve", "--dir", dir]).spawn();
         node.until("Ready");
         place.write("daetest/app.yaml", APP_YAML).write("daetest/app.py", app_py("one"));
         place.write("daetest/pip-req.txt", "");
@@ -236,6 +240,16 @@ fn cutting_proxy(port: u16, limit: u64) -> (u16, [Arc<AtomicU64>; 2]) {
     (own, counts)
 }
 
+/// What cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    });
+    noise.take(length).collect()
+}
+
 #[test]
 fn an_upload_that_is_cut_goes_on_where_it_stopped() {
     let remote = Remote::new();
@@ -245,14 +259,7 @@ fn an_upload_that_is_cut_goes_on_where_it_stopped() {
     let token: Value = serde_json::from_str(&token).unwrap();
     let (port, [passed, cuts_left]) = cutting_proxy(remote.port, 6 << 20);
     remote.add("far", port, token["prod"].as_str().unwrap());
-    // What cannot be compressed.
-    let mut state = 1_u64;
-    let noise = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    });
-    let noise: Vec<u8> = noise.take(10 << 20).collect();
-    remote.place.write("daetest/large.bin", &noise);
+    remote.place.write("daetest/large.bin", noise(10 << 20));
     let done = remote.dae(&["deploy", "--json", "--remote", "far"]).ok().json();
     assert_eq!(done["outcome"], "live");
     assert_eq!(remote.says(), said("one", "r2"));
@@ -260,4 +267,25 @@ fn an_upload_that_is_cut_goes_on_where_it_stopped() {
     assert_eq!(cuts_left.load(Ordering::SeqCst), 0, "nothing was cut");
     let (least, most) = (10 << 20, 14 << 20);
     assert!((least..most).contains(&sent), "{sent} bytes went to the node");
+}
+
+#[test]
+fn a_node_without_room_says_how_much_it_lacks_and_keeps_what_serves() {
+    let place = Place::new();
+    let Some(disk) = place.small_disk("disk", 24) else { return };
+    let remote = Remote::at(place, "disk/node");
+    remote.deploy();
+    remote.place.write("daetest/large.bin", noise(30 << 20));
+    let full = remote.dae(&["deploy"]).run();
+    assert_eq!(full.code, 4, "{}", full.raw());
+    let why = full.stderr.split_once("error:").unwrap().1;
+    let sizes = regex_lite::Regex::new(r"\d+\.\d MB").unwrap();
+    insta::assert_snapshot!(sizes.replace_all(why, "[SIZE]").replace(&remote.port.to_string(), "[PORT]"), @"
+     the node's disk is full
+      because: [SIZE] needed, [SIZE] free for uploads
+
+    hint: free some space on the node and try again; nothing was changed
+    ");
+    assert_eq!(remote.says(), said("one", "r1"));
+    drop((remote, disk));
 }

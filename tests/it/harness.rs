@@ -70,6 +70,21 @@ impl Place {
         files
     }
 
+    /// A disk of its own at a folder below the working folder; none, and said why, where none can be mounted.
+    pub fn small_disk(&self, below: &str, megabytes: u32) -> Option<Disk> {
+        let at = self.path(below);
+        std::fs::create_dir(&at).unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&at).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Disk(at)),
+            why => {
+                println!("skipped: no small disk can be mounted here: {why:?}");
+                None
+            }
+        }
+    }
+
     /// The real binary with `args`, about to run in the working folder.
     pub fn dae<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Dae {
         self.command(env!("CARGO_BIN_EXE_dae"), args)
@@ -152,6 +167,15 @@ impl Place {
             text = pattern.replace_all(&text, *with).into_owned();
         }
         text
+    }
+}
+
+/// Mounted while it lives.
+pub struct Disk(PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

@@ -9,6 +9,7 @@
 mod harness;
 
 mod bad_input;
+mod browser;
 mod create;
 mod deploy;
 mod derived;

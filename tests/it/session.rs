@@ -102,7 +102,8 @@ impl Screen {
 fn without_numbers(picture: &str) -> String {
     let numbers = Regex::new(r"\d+(\.\d+)*( (bytes|KB|MB))?").unwrap();
     let lines = picture.lines().filter(|line| !line.contains("==") || line.contains("web.py=="));
-    lines.map(|line| format!("{}\n", numbers.replace_all(line, "0"))).collect()
+    let lines: Vec<_> = lines.map(|line| numbers.replace_all(line, "0")).collect();
+    lines.join("\n")
 }
 
 /// Both streams as one, in colours, as at a terminal.
