@@ -12,6 +12,7 @@ pub mod man;
 pub mod node;
 pub mod outdated;
 pub mod package;
+pub mod ps;
 pub mod releases;
 pub mod remote;
 pub mod restart;

@@ -86,6 +86,16 @@ pub enum Start {
     Kept,
 }
 
+/// A generation that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub release: Option<String>,
+    /// Or it is kept warm.
+    pub serves: bool,
+    /// The process that leads its group.
+    pub leader: u32,
+}
+
 pub struct Node {
     pub settings: Arc<Settings>,
     pub routes: Arc<Routes>,
@@ -120,6 +130,15 @@ impl Node {
     /// Takes a hold back: nothing new will come.
     pub fn resume(&self, app: &AppName) {
         self.seat(app).ask(Ask::Resume);
+    }
+
+    /// What of `app` runs: what serves, then what is kept.
+    pub async fn running(&self, app: &AppName) -> Vec<Seen> {
+        let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned();
+        let Some(seat) = seat else { return Vec::new() };
+        let (reply, answer) = oneshot::channel();
+        seat.ask(Ask::Look(reply));
+        answer.await.unwrap_or_default()
     }
 
     /// Ends one app: no route, no process.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::start::{Running, start};
 use super::warm::Warmth;
-use super::{Event, Generation, Meanwhile, OnFailure, Rollout, Start, Surroundings, Wanted};
+use super::{Event, Generation, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
 use crate::app::AppName;
 use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
@@ -28,6 +28,8 @@ pub(super) enum Ask {
     Want(Box<Generation>, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
     Fail(Problem),
+    /// Tell what runs.
+    Look(oneshot::Sender<Vec<Seen>>),
     /// The last wish still stands: take back a hold.
     Resume,
     /// End all of it, after the drain time at most.
@@ -157,6 +159,7 @@ impl Task {
                         self.held.store(false, Ordering::SeqCst);
                         self.failed(self.number, problem);
                     }
+                    Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
                     Some(Ask::Resume) => {
                         self.held.store(false, Ordering::SeqCst);
                         if wish.is_none() {
@@ -183,6 +186,16 @@ impl Task {
                 fate = fate(self.kept.as_ref()) => self.fulfil(fate),
             }
         }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        let current = self.current.iter().map(|(running, _)| (running, true));
+        let kept = self.kept.iter().map(|kept| (&kept.running, false));
+        let seen = |(running, serves): (&Running, bool)| {
+            let leader = running.web.as_ref()?.id();
+            Some(Seen { release: running.generation.release.clone(), serves, leader })
+        };
+        current.chain(kept).filter_map(seen).collect()
     }
 
     fn wish(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {

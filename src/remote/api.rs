@@ -9,6 +9,7 @@
 //! | `GET /dae/v1/apps/{app}/releases` | [`Releases`], newest first |
 //! | `GET /dae/v1/apps/{app}/releases/{id}/events` | Server-sent events, each a [`DeployEvent`]; resumes after `Last-Event-ID` |
 //! | `POST /dae/v1/apps/{app}/rollback` with [`Rollback`] | 202 with [`Accepted`] |
+//! | `GET /dae/v1/apps/{app}/processes` | [`Processes`] |
 //! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines |
 //!
 //! Every request carries `Authorization: Bearer TOKEN`. A refusal is RFC 9457 `application/problem+json`: a [`Refusal`].
@@ -150,6 +151,32 @@ pub enum ReleaseState {
     Failed,
     /// Another one was wanted before this one was ready.
     Superseded,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processes {
+    pub app: AppName,
+    pub processes: Vec<Process>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub release: ReleaseId,
+    pub state: ProcessState,
+    /// `web`, or `web worker` for one that `web` started.
+    pub process: String,
+    pub pid: u32,
+    pub uptime_s: u64,
+    /// In bytes.
+    pub memory: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessState {
+    Serving,
+    /// Was replaced, and is ready to come back.
+    Kept,
 }
 
 /// What a node tells of one release, in order. The last is `Live` or `Failed`.

@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use super::api::{Accepted, Capabilities, NewRelease, Refusal, ReleaseId, ReleaseState, Releases, Rollback};
+use super::api::{Accepted, Capabilities, NewRelease, Processes, Refusal, ReleaseId, ReleaseState, Releases, Rollback};
 use super::config::is_here;
 use super::credentials::Token;
 use crate::app::AppName;
@@ -231,6 +231,10 @@ impl Client {
 
     pub async fn releases(&self, app: &AppName) -> Result<Releases> {
         self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/releases")), 1).await
+    }
+
+    pub async fn processes(&self, app: &AppName) -> Result<Processes> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/processes")), 1).await
     }
 
     /// The live one, if there is one.

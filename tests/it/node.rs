@@ -252,6 +252,7 @@ fn who_may_do_what() {
             ("POST", "/dae/v1/apps/own/rollback", "{}"),
             ("GET", "/dae/v1/apps/own/releases/r1/events", ""),
             ("GET", "/dae/v1/apps/own/logs", ""),
+            ("GET", "/dae/v1/apps/own/processes", ""),
         ] {
             let header = if token.is_empty() { ("X-None", "") } else { ("Authorization", token) };
             let answer = Http::open(node.port).send(method, "localhost", path, &[header], body.as_bytes()).unwrap();
@@ -269,6 +270,7 @@ fn who_may_do_what() {
     nobody   POST /dae/v1/apps/own/rollback            401 UNAUTHORIZED
     nobody   GET  /dae/v1/apps/own/releases/r1/events  401 UNAUTHORIZED
     nobody   GET  /dae/v1/apps/own/logs                401 UNAUTHORIZED
+    nobody   GET  /dae/v1/apps/own/processes           401 UNAUTHORIZED
     stranger GET  /v2/                                 401 UNAUTHORIZED
     stranger GET  /dae/v1                              401 UNAUTHORIZED
     stranger POST /v2/own/blobs/uploads/               401 UNAUTHORIZED
@@ -279,6 +281,7 @@ fn who_may_do_what() {
     stranger POST /dae/v1/apps/own/rollback            401 UNAUTHORIZED
     stranger GET  /dae/v1/apps/own/releases/r1/events  401 UNAUTHORIZED
     stranger GET  /dae/v1/apps/own/logs                401 UNAUTHORIZED
+    stranger GET  /dae/v1/apps/own/processes           401 UNAUTHORIZED
     own      GET  /v2/                                 200
     own      GET  /dae/v1                              200
     own      POST /v2/own/blobs/uploads/               202
@@ -289,6 +292,7 @@ fn who_may_do_what() {
     own      POST /dae/v1/apps/own/rollback            409 release.nothing-before
     own      GET  /dae/v1/apps/own/releases/r1/events  404 release.unknown
     own      GET  /dae/v1/apps/own/logs                404 app.unknown
+    own      GET  /dae/v1/apps/own/processes           200
     reader   GET  /v2/                                 200
     reader   GET  /dae/v1                              200
     reader   POST /v2/own/blobs/uploads/               403 DENIED
@@ -299,6 +303,7 @@ fn who_may_do_what() {
     reader   POST /dae/v1/apps/own/rollback            403 DENIED
     reader   GET  /dae/v1/apps/own/releases/r1/events  404 release.unknown
     reader   GET  /dae/v1/apps/own/logs                404 app.unknown
+    reader   GET  /dae/v1/apps/own/processes           200
     all      GET  /v2/                                 200
     all      GET  /dae/v1                              200
     all      POST /v2/own/blobs/uploads/               202
@@ -309,6 +314,7 @@ fn who_may_do_what() {
     all      POST /dae/v1/apps/own/rollback            409 release.nothing-before
     all      GET  /dae/v1/apps/own/releases/r1/events  404 release.unknown
     all      GET  /dae/v1/apps/own/logs                404 app.unknown
+    all      GET  /dae/v1/apps/own/processes           200
     basic    GET  /v2/                                 200
     basic    GET  /dae/v1                              200
     basic    POST /v2/own/blobs/uploads/               202
@@ -319,6 +325,7 @@ fn who_may_do_what() {
     basic    POST /dae/v1/apps/own/rollback            409 release.nothing-before
     basic    GET  /dae/v1/apps/own/releases/r1/events  404 release.unknown
     basic    GET  /dae/v1/apps/own/logs                404 app.unknown
+    basic    GET  /dae/v1/apps/own/processes           200
     ");
     let challenge = |path| {
         let answer = Http::open(node.port).get("localhost", path).unwrap();

@@ -24,7 +24,7 @@ use crate::app::AppName;
 use crate::packaging::{self, Digest};
 use crate::problem::Problem;
 use crate::remote::api::{
-    Accepted, Capabilities, DeployEvent, NewRelease, Release, ReleaseId, ReleaseState, Releases, Rollback,
+    Accepted, Capabilities, DeployEvent, NewRelease, Processes, Release, ReleaseId, ReleaseState, Releases, Rollback,
 };
 
 /// The largest body of a request here.
@@ -36,6 +36,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/releases", get(releases).post(release))
         .route("/dae/v1/apps/{app}/releases/{id}/events", get(events))
         .route("/dae/v1/apps/{app}/rollback", post(rollback))
+        .route("/dae/v1/apps/{app}/processes", get(processes))
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
         .fallback(nothing)
 }
@@ -75,6 +76,12 @@ async fn releases(State(server): State<Arc<Server>>, caller: Caller, Path(app): 
     let app = caller.may(Verb::Read, &app)?;
     let releases = server.store.releases(&app)?;
     Ok(Json(Releases { app, releases }).into_response())
+}
+
+async fn processes(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let processes = server.processes_of(&app).await;
+    Ok(Json(Processes { app, processes }).into_response())
 }
 
 async fn release(

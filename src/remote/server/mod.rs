@@ -15,6 +15,7 @@ mod control;
 mod disk;
 mod front;
 mod logs;
+mod processes;
 mod refusal;
 mod registry;
 mod releases;

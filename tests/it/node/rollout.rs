@@ -39,6 +39,17 @@ fn what_was_live_before_is_back_at_once() {
     let second_pid = node.pid();
     assert_ne!(first_pid, second_pid);
 
+    let ps = node.place.dae(["ps", "--json"]).dir("daetest").ok().json();
+    let row = |process: &Value| {
+        assert!(process["memory"].as_u64().unwrap() > 1 << 20, "{process}");
+        format!("{} {} {}", process["release"], process["state"], process["process"]).replace('"', "")
+    };
+    let rows: Vec<_> = ps["processes"].as_array().unwrap().iter().map(row).collect();
+    let each = |release| [format!("{release} web"), format!("{release} web worker")];
+    assert_eq!(rows, [each("r2 serving"), each("r1 kept")].concat());
+    assert_eq!(ps["processes"][0]["pid"], second_pid);
+    assert!(node.place.dae(["ps"]).dir("daetest").ok().stdout.contains("kept"));
+
     // Both ways, again and again: the same two processes.
     let (mut slowest, mut fastest) = (Duration::ZERO, u64::MAX);
     for (round, (says, pid)) in [("one", first_pid), ("two", second_pid), ("one", first_pid)].into_iter().enumerate() {
