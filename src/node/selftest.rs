@@ -13,14 +13,14 @@ const LINES: usize = 20;
 /// Asks `upstream`, which answers for `host`, what `generation` wants to be asked. All wrong answers are told at once.
 pub(super) async fn selftest(generation: &Generation, upstream: &Upstream, host: &str, within: Duration) -> Result<()> {
     let mut wrong = Vec::new();
-    for question in &generation.manifest.selftest {
-        wrong.extend(ask(question, upstream, host, within).await.err());
+    for probe in &generation.manifest.selftest {
+        wrong.extend(ask(probe, upstream, host, within).await.err());
     }
     Problem::all(wrong).map_or(Ok(()), Err)
 }
 
-async fn ask(question: &Probe, upstream: &Upstream, host: &str, within: Duration) -> Result<()> {
-    let Probe { url, status } = question;
+async fn ask(probe: &Probe, upstream: &Upstream, host: &str, within: Duration) -> Result<()> {
+    let Probe { url, status } = probe;
     let problem = |what: String| Problem::new("app.selftest", format!("the selftest of `{url}` {what}"));
     match tokio::time::timeout(within, gateway::ask(upstream, host, url)).await {
         Err(_) => Err(problem(format!("was not answered within {} seconds", within.as_secs()))),
