@@ -5,7 +5,7 @@ Run as a program: ``python boot.py`` with the value in ``DAE_BOOT``. Its keys:
     root        the app's code, the working folder
     runtime     the runtime set: gunicorn and this package; behind the app's own packages on sys.path
     site        the app's packages, where no virtualenv brings them; or null
-    handlers    [{url, kind: wsgi_app | asgi_app, target: "module:callable"}], first match wins
+    handlers    [{url, kind: wsgi_app | asgi_app | websocket | static_files, target: "module:callable"}], first match wins
     worker      async | sync | asgi
     nworkers    how many worker processes
     socket      path of the unix socket to answer on

@@ -34,6 +34,8 @@ class Server(gunicorn.app.base.BaseApplication):
             "graceful_timeout": 5 if development else 30,
             "umask": 0o077,
             "forwarded_allow_ips": "*",
+            # Else any client could say by a header which part of its path is not the app's.
+            "forwarder_headers": "",
             "control_socket_disable": True,
             "loglevel": "warning",
             "proc_name": "dae " + config["app"],

@@ -15,8 +15,8 @@ const MOST: usize = 64 << 10;
 pub async fn ask(upstream: &Upstream, host: &str, path: &str) -> Result<(StatusCode, Bytes), BodyError> {
     match rules::find(&upstream.rules, path.split('?').next().unwrap_or_default()) {
         Found::Process => {}
-        Found::NoFile => return Ok((StatusCode::NOT_FOUND, Bytes::new())),
-        Found::File(_) => return Ok((StatusCode::OK, Bytes::new())),
+        Found::File(files, path) if files.resolve(&path).is_some() => return Ok((StatusCode::OK, Bytes::new())),
+        Found::File(..) | Found::Nothing => return Ok((StatusCode::NOT_FOUND, Bytes::new())),
     }
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = Request::get(path)

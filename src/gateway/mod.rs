@@ -6,6 +6,7 @@
 
 mod accept;
 mod ask;
+mod files;
 mod forgiving;
 mod lingering;
 mod page;
@@ -28,7 +29,7 @@ pub use accept::serve;
 pub use ask::ask;
 pub use page::plain;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
-pub use rules::{By, Rule};
+pub use rules::{By, Files, Piece, Rule, Withheld};
 pub use upstream::Upstream;
 
 use crate::problem::Problem;

@@ -16,7 +16,9 @@ use hyper::{StatusCode, Version};
 use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
-use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, plain, rules, upgrade};
+use super::{
+    Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, files, plain, rules, upgrade,
+};
 use crate::problem::Problem;
 
 /// Headers about one connection, not about the message (RFC 9110, 7.6.1).
@@ -75,8 +77,8 @@ impl Gateway {
         };
         let upstream = lease.upstream.clone();
         let answered = match rules::find(&upstream.rules, request.uri().path()) {
-            Found::File(file) => Ok(rules::send(request, file).await),
-            Found::NoFile => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
+            Found::File(from, path) => Ok(files::send(request, from, path).await),
+            Found::Nothing => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
             Found::Process => relay(request, lease, peer).await,
         };
         answered.map(|mut response| {

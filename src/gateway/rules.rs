@@ -1,13 +1,9 @@
 //! What of an upstream is answered from files, and what goes to its process: first match wins, as app.yaml's handlers say.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use http_body_util::BodyExt as _;
-use hyper::{Method, StatusCode};
-use regex_lite::Regex;
-use tower_http::services::ServeFile;
-
-use super::{BodyError, Request, Response, plain};
+use regex::{Captures, Regex};
 
 #[derive(Debug)]
 pub struct Rule {
@@ -19,135 +15,224 @@ pub struct Rule {
 #[derive(Debug)]
 pub enum By {
     Process,
-    /// A file under `root` (canonical): `template` with the groups of `url` filled in.
-    File {
-        root: PathBuf,
-        template: String,
-    },
+    Files(Arc<Files>),
 }
 
-impl Rule {
-    /// A rule for paths that `url` matches whole; `None` when it is no regular expression.
-    pub fn new(url: &str, by: By) -> Option<Self> {
-        Regex::new(&format!("^(?:{url})$")).ok().map(|url| Self { url, by })
+/// Which files a rule may send.
+#[derive(Debug)]
+pub struct Files {
+    /// Absolute and without links.
+    pub root: PathBuf,
+    /// A path below the root.
+    pub path: Vec<Piece>,
+    pub withheld: Withheld,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Text(String),
+    /// What this group of `url` matched.
+    Group(usize),
+}
+
+/// Says of a path below the root whether it is kept from everybody.
+pub struct Withheld(pub Box<dyn Fn(&Path) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Withheld {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Withheld")
     }
 }
 
 /// What the rules say of a path.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Found {
     Process,
-    File(PathBuf),
-    /// A rule names a file, and there is none that may be sent.
-    NoFile,
+    /// The file at this path below the root, if there is one that may be sent.
+    File(Arc<Files>, String),
+    Nothing,
 }
 
-/// By whom `path` is answered.
+/// By whom `path` is answered; without any rule, the process answers everything.
 pub(super) fn find(rules: &[Rule], path: &str) -> Found {
+    if rules.is_empty() {
+        return Found::Process;
+    }
     let path = decode(path);
     for rule in rules {
-        let Some(groups) = path.as_deref().and_then(|path| rule.url.captures(path)) else { continue };
+        let Some(groups) = rule.url.captures(&path) else { continue };
         return match &rule.by {
             By::Process => Found::Process,
-            By::File { root, template } => resolve(root, &fill(template, &groups)).map_or(Found::NoFile, Found::File),
+            By::Files(files) => Found::File(files.clone(), files.fill(&groups)),
         };
     }
-    Found::Process
+    Found::Nothing
 }
 
-/// `\1` to `\9` in a template stand for the groups.
-fn fill(template: &str, groups: &regex_lite::Captures<'_>) -> String {
-    let mut filled = String::new();
-    let mut chars = template.chars();
-    while let Some(c) = chars.next() {
-        match (c, chars.clone().next().and_then(|c| c.to_digit(10))) {
-            ('\\', Some(n)) => {
-                chars.next();
-                filled.push_str(groups.get(n as usize).map_or("", |group| group.as_str()));
-            }
-            _ => filled.push(c),
+impl Files {
+    fn fill(&self, groups: &Captures<'_>) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Group(number) => groups.get(*number).map_or_else(String::new, |group| group.as_str().to_owned()),
+        };
+        self.path.iter().map(piece).collect()
+    }
+
+    /// The file at `relative` with links followed, if it may be sent: it stays below the root, where only `permdir` may itself
+    /// be a link to elsewhere, and neither its name nor what the name stands for is hidden or withheld.
+    pub(super) fn resolve(&self, relative: &str) -> Option<PathBuf> {
+        let asked = Path::new(relative);
+        if !is_plain(asked) || (self.withheld.0)(asked) {
+            return None;
         }
+        let path = self.root.join(asked).canonicalize().ok()?;
+        let below = match path.strip_prefix(&self.root) {
+            Ok(below) => below.to_owned(),
+            Err(_) => {
+                let permdir = self.root.join("permdir").canonicalize().ok()?;
+                Path::new("permdir").join(path.strip_prefix(permdir).ok()?)
+            }
+        };
+        (is_plain(&below) && !(self.withheld.0)(&below) && path.is_file()).then_some(path)
     }
-    filled
 }
 
-/// A path below the root that stays there, links followed; only `permdir` may itself be a link to elsewhere.
-fn resolve(root: &Path, relative: &str) -> Option<PathBuf> {
-    let relative = Path::new(relative);
-    let plain = relative.components().all(|part| match part {
-        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+/// Goes down only, and through nothing hidden; `.well-known` is meant to be seen (RFC 8615).
+fn is_plain(relative: &Path) -> bool {
+    let plain = |part: Component<'_>| match part {
+        Component::Normal(name) => name == ".well-known" || !name.as_encoded_bytes().starts_with(b"."),
+        Component::CurDir => true,
         _ => false,
-    });
-    if !plain || relative.as_os_str().as_encoded_bytes().contains(&0) {
-        return None;
-    }
-    let path = root.join(relative).canonicalize().ok()?;
-    let inside =
-        path.starts_with(root) || root.join("permdir").canonicalize().is_ok_and(|permdir| path.starts_with(permdir));
-    (inside && path.is_file()).then_some(path)
+    };
+    relative.components().all(plain) && !relative.as_os_str().as_encoded_bytes().contains(&0)
 }
 
-/// Percent-decoded; `None` when that is no UTF-8.
-fn decode(path: &str) -> Option<String> {
+/// Percent-decoded, as the workers read it: what is no UTF-8 becomes U+FFFD.
+fn decode(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = (bytes[at] == b'%')
-            .then(|| path.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
+        let digits = bytes.get(at + 1..at + 3).filter(|hex| bytes[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = digits.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         decoded.push(hex.unwrap_or(bytes[at]));
         at += if hex.is_some() { 3 } else { 1 };
     }
-    String::from_utf8(decoded).ok()
-}
-
-/// Sends a file, with ranges and validators.
-pub(super) async fn send(request: Request, file: PathBuf) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    }
-    match ServeFile::new(file).try_call(request).await {
-        Ok(response) => response.map(|body| body.map_err(BodyError::from).boxed_unsync()),
-        Err(_) => plain(StatusCode::NOT_FOUND, "Not Found"),
-    }
+    String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub fn rule(root: &Path, url: &str, path: &[Piece]) -> Rule {
+        let withheld = Withheld(Box::new(|path| path.ends_with("key") || path == Path::new("app.yaml")));
+        let files = Files { root: root.to_owned(), path: path.to_vec(), withheld };
+        Rule { url: Regex::new(&format!(r"\A(?:{url})\z")).unwrap(), by: By::Files(Arc::new(files)) }
+    }
+
+    pub fn text(text: &str) -> Piece {
+        Piece::Text(text.to_owned())
+    }
 
     #[test]
     fn only_files_of_the_folder_are_found() {
         let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
-        for name in ["static", "static/a b", "secret"] {
+        for name in ["static", "static/a b", "secret", "static/.git", ".well-known"] {
             std::fs::create_dir(root.join(name)).unwrap();
         }
-        for name in ["static/x.css", "static/a b/y.js", "secret/key", "app.py", "static/.env"] {
+        for name in [
+            "static/x.css",
+            "static/a b/y.js",
+            "secret/key",
+            "app.py",
+            "app.yaml",
+            "static/.env",
+            "static/.git/config",
+            ".well-known/acme",
+            "static/你好.txt",
+        ] {
             std::fs::write(root.join(name), "").unwrap();
         }
-        std::os::unix::fs::symlink("/etc/hostname", root.join("static/out")).unwrap();
-        let rule =
-            |url, template: &str| Rule::new(url, By::File { root: root.clone(), template: template.into() }).unwrap();
+        std::fs::write(outside.path().join("upload"), "").unwrap();
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        link(Path::new("/etc/hostname"), "static/out");
+        link(Path::new("/etc"), "static/etc");
+        link(&root.join("secret/key"), "static/k");
+        link(&root.join("static/.env"), "static/env");
+        link(&root.join("app.py"), "static/in");
+        link(outside.path(), "permdir");
+        let group = Piece::Group(1);
         let rules = [
-            rule("/static/(.*)", r"static/\1"),
-            rule("/favicon.ico", "static/x.css"),
-            Rule::new("/.*", By::Process).unwrap(),
-            rule("/never", "app.py"),
+            rule(&root, "/static/(.*)", &[text("static/"), group.clone()]),
+            rule(&root, "/i/(.*)", &[text("permdir/"), group.clone()]),
+            rule(&root, "/favicon.ico", &[text("static/x.css")]),
+            rule(&root, "/all/(?s:(.*))", &[group]),
+            Rule { url: Regex::new(r"\A(?:/(never|p/.*)?)\z").unwrap(), by: By::Process },
+            rule(&root, "/never", &[text("app.py")]),
         ];
-        let found = |path: &str| find(&rules, path);
-        let file = |path: &str| Found::File(root.join(path));
-        assert_eq!(found("/static/x.css"), file("static/x.css"));
-        assert_eq!(found("/static/a%20b/y.js"), file("static/a b/y.js"));
-        assert_eq!(found("/favicon.ico"), file("static/x.css"));
-        for refused in
-            ["../app.py", "%2e%2e/app.py", "..%2fsecret/key", "/etc/passwd", "out", ".env", "", "x.css%00", "nothing"]
-        {
-            assert_eq!(found(&format!("/static/{refused}")), Found::NoFile, "{refused}");
+        let found = |path: &str| match find(&rules, path) {
+            Found::Process => "process".to_owned(),
+            Found::Nothing => "nothing".to_owned(),
+            Found::File(files, path) => {
+                files.resolve(&path).map_or_else(|| "no file".into(), |path| path.display().to_string())
+            }
+        };
+        let file = |path: &str| root.join(path).display().to_string();
+        for (path, expected) in [
+            ("/static/x.css", file("static/x.css")),
+            ("/static/a%20b/y.js", file("static/a b/y.js")),
+            ("/static/%E4%BD%A0%E5%A5%BD.txt", file("static/你好.txt")),
+            ("/static/in", file("app.py")),
+            ("/static//x.css", file("static/x.css")),
+            ("/favicon.ico", file("static/x.css")),
+            ("/all/.well-known/acme", file(".well-known/acme")),
+            ("/all/app.py", file("app.py")),
+            ("/i/upload", outside.path().canonicalize().unwrap().join("upload").display().to_string()),
+            ("/", "process".into()),
+            ("/never", "process".into()),
+            ("/p/%ff", "process".into()),
+            ("/staticx", "nothing".into()),
+        ] {
+            assert_eq!(found(path), expected, "{path}");
         }
-        for process in ["/", "/never", "/staticx"] {
-            assert_eq!(found(process), Found::Process, "{process}");
+        for refused in [
+            "../app.py",
+            "%2e%2e/app.py",
+            "..%2fsecret/key",
+            "..%2Fapp.py",
+            "/etc/passwd",
+            "%2fetc/passwd",
+            "out",
+            "etc/hostname",
+            ".env",
+            "env",
+            ".git/config",
+            "k",
+            "",
+            ".",
+            "..",
+            "a%20b",
+            "x.css/",
+            "x.css%00",
+            "x.css%00.png",
+            "nothing",
+            "%ff",
+            "a%20b/../x.css",
+            "..%5capp.py",
+            "%252e%252e/app.py",
+            "..;/app.py",
+            "....//app.py",
+            "%c0%ae%c0%ae/app.py",
+        ] {
+            assert_eq!(found(&format!("/static/{refused}")), "no file", "{refused}");
+        }
+        for refused in
+            ["app.yaml", "./app.yaml", "secret/key", "static/.env", "/etc/passwd", "%0aapp.py", "permdir/../app.py"]
+        {
+            assert_eq!(found(&format!("/all/{refused}")), "no file", "{refused}");
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod contract;
 mod event;
 mod generation;
+mod handlers;
 mod output;
 mod rollout;
 mod seat;

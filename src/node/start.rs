@@ -11,9 +11,8 @@ use tokio::net::UnixDatagram;
 use super::output::{LastLines, Source, listener};
 use super::selftest::selftest;
 use super::warm::{Parent, Warmth};
-use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract};
-use crate::app::Serves;
-use crate::gateway::{By, Rule, Upstream};
+use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract, handlers};
+use crate::gateway::Upstream;
 use crate::problem::{Doing as _, Place, Problem, Result};
 use crate::supervisor::{Io, Process, Spec};
 
@@ -67,7 +66,7 @@ pub(super) async fn start(
         .tempdir_in(&settings.run_dir)
         .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
     let socket = dir.path().join("web");
-    let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation));
+    let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation)?);
     if !generation.manifest.needs_worker() {
         let start = Start::Cold("it has no process".into());
         return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, _dir: dir });
@@ -128,19 +127,22 @@ pub(super) async fn start(
 impl Running {
     /// The same processes under the name of `generation`, which they are just like.
     pub fn becomes(&mut self, generation: Arc<Generation>) {
-        self.upstream = Arc::new(dressed(self.upstream.again(), &generation));
+        // Its handlers were good once before.
+        if let Ok(upstream) = dressed(self.upstream.again(), &generation) {
+            self.upstream = Arc::new(upstream);
+        }
         self.generation = generation;
         self.start = Start::Kept;
     }
 }
 
 /// What the gateway has to know of a generation.
-fn dressed(mut upstream: Upstream, generation: &Generation) -> Upstream {
-    upstream.rules = rules(generation);
+fn dressed(mut upstream: Upstream, generation: &Generation) -> Result<Upstream> {
+    upstream.rules = handlers::rules(generation)?;
     if let Some(release) = generation.release.as_deref().and_then(|release| release.parse().ok()) {
         upstream.headers.push((hyper::header::HeaderName::from_static("x-dae-release"), release));
     }
-    upstream
+    Ok(upstream)
 }
 
 /// What the web processes say while they start.
@@ -198,18 +200,6 @@ impl Broken {
 fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Path) -> Value {
     let launch = &generation.launch;
     let manifest = &generation.manifest;
-    let handlers: Vec<_> = manifest
-        .handlers
-        .iter()
-        .filter_map(|handler| {
-            match &handler.serves {
-                Serves::WsgiApp(target) => Some(("wsgi_app", target)),
-                Serves::AsgiApp(target) => Some(("asgi_app", target)),
-                _ => None,
-            }
-            .map(|(kind, target)| json!({ "url": handler.url, "kind": kind, "target": target.to_string() }))
-        })
-        .collect();
     let of_one = contract::environment(generation, settings.environment, &settings.inherited).into_iter();
     let of_one: HashMap<_, _> = of_one.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect();
     json!({
@@ -217,7 +207,7 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
         "root": generation.root,
         "runtime": launch.runtime,
         "site": launch.site,
-        "handlers": handlers,
+        "handlers": handlers::of_worker(manifest),
         "worker": manifest.worker,
         "nworkers": manifest.nworkers,
         "socket": socket,
@@ -249,22 +239,4 @@ pub(super) fn python(
     args.push(launch.runtime.join(script).to_string_lossy().into_owned());
     let io = if settings.environment == "SDK" { Io::Pty } else { Io::Pipe };
     Spec { program: launch.python.clone(), args, dir, env, io }
-}
-
-fn rules(generation: &Generation) -> Vec<Rule> {
-    let root = generation.root.canonicalize().unwrap_or_else(|_| generation.root.clone());
-    let file = |template: &str| By::File { root: root.clone(), template: template.to_owned() };
-    generation
-        .manifest
-        .handlers
-        .iter()
-        .filter_map(|handler| match &handler.serves {
-            Serves::StaticFiles(template) => Rule::new(&handler.url, file(template)),
-            Serves::StaticDir(folder) => {
-                let prefix = handler.url.trim_end_matches('/');
-                Rule::new(&format!("{prefix}/(.*)"), file(&format!("{}/\\1", folder.trim_end_matches('/'))))
-            }
-            _ => Rule::new(&handler.url, By::Process),
-        })
-        .collect()
 }

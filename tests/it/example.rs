@@ -30,7 +30,7 @@ fn the_guestbook_is_served_and_its_own_tests_pass() {
     assert!(second.contains("<p>你好</p>") && second.contains("1 line so far."), "{second}");
 
     let css = browser.get(&host, "/static/guestbook.css").unwrap();
-    assert_eq!(css.header("content-type"), Some("text/css"));
+    assert_eq!(css.header("content-type"), Some("text/css; charset=utf-8"));
     assert_eq!(css.text(), place.read("guestbook/static/guestbook.css"));
     let ran = serve.stop();
     assert!([0, 130].contains(&ran.code), "{}", ran.raw());

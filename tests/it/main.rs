@@ -15,6 +15,7 @@ mod deploy;
 mod derived;
 mod example;
 mod guardian;
+mod handlers;
 mod install;
 mod layers;
 mod node;
