@@ -25,6 +25,9 @@ _dae() {
             dae,create)
                 cmd="dae__subcmd__create"
                 ;;
+            dae,cron)
+                cmd="dae__subcmd__cron"
+                ;;
             dae,deploy)
                 cmd="dae__subcmd__deploy"
                 ;;
@@ -70,6 +73,9 @@ _dae() {
             dae,run)
                 cmd="dae__subcmd__run"
                 ;;
+            dae,schema)
+                cmd="dae__subcmd__schema"
+                ;;
             dae,serve)
                 cmd="dae__subcmd__serve"
                 ;;
@@ -103,6 +109,18 @@ _dae() {
             dae,why)
                 cmd="dae__subcmd__why"
                 ;;
+            dae__subcmd__cron,help)
+                cmd="dae__subcmd__cron__subcmd__help"
+                ;;
+            dae__subcmd__cron,list)
+                cmd="dae__subcmd__cron__subcmd__list"
+                ;;
+            dae__subcmd__cron__subcmd__help,help)
+                cmd="dae__subcmd__cron__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__cron__subcmd__help,list)
+                cmd="dae__subcmd__cron__subcmd__help__subcmd__list"
+                ;;
             dae__subcmd__help,check)
                 cmd="dae__subcmd__help__subcmd__check"
                 ;;
@@ -111,6 +129,9 @@ _dae() {
                 ;;
             dae__subcmd__help,create)
                 cmd="dae__subcmd__help__subcmd__create"
+                ;;
+            dae__subcmd__help,cron)
+                cmd="dae__subcmd__help__subcmd__cron"
                 ;;
             dae__subcmd__help,deploy)
                 cmd="dae__subcmd__help__subcmd__deploy"
@@ -157,6 +178,9 @@ _dae() {
             dae__subcmd__help,run)
                 cmd="dae__subcmd__help__subcmd__run"
                 ;;
+            dae__subcmd__help,schema)
+                cmd="dae__subcmd__help__subcmd__schema"
+                ;;
             dae__subcmd__help,serve)
                 cmd="dae__subcmd__help__subcmd__serve"
                 ;;
@@ -189,6 +213,9 @@ _dae() {
                 ;;
             dae__subcmd__help,why)
                 cmd="dae__subcmd__help__subcmd__why"
+                ;;
+            dae__subcmd__help__subcmd__cron,list)
+                cmd="dae__subcmd__help__subcmd__cron__subcmd__list"
                 ;;
             dae__subcmd__help__subcmd__node,init)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__init"
@@ -272,7 +299,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +398,104 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__cron)
+            opts="-C -q -v -h --json --color --quiet --verbose --help list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__cron__subcmd__help)
+            opts="list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__cron__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__cron__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__cron__subcmd__list)
+            opts="-n -C -q -v -h --at --count --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__deploy)
             opts="-m -C -q -v -h --remote --message --attach --list-files --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -432,7 +557,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze update outdated why tree venv check serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -476,6 +601,34 @@ _dae() {
         dae__subcmd__help__subcmd__create)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__cron)
+            opts="list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__cron__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -782,6 +935,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1612,6 +1779,28 @@ _dae() {
             return 0
             ;;
         dae__subcmd__run)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__schema)
             opts="-C -q -v -h --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -832,4 +832,69 @@ enable_jenkins: maybe
         hint: did you mean `daemons`?
         ");
     }
+
+    #[test]
+    fn the_schema_has_the_keys_that_are_read() {
+        let schema: serde_json::Value = serde_json::from_str(crate::app::SCHEMA).unwrap();
+        let own = |schema: &serde_json::Value| -> Vec<String> {
+            let mut keys: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+            keys.sort();
+            keys
+        };
+        let sorted = |keys: &[&str]| {
+            let mut keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            keys.sort();
+            keys
+        };
+        let of = |name: &str| &schema["properties"][name]["items"];
+        for (schema, keys) in [
+            (&schema, KEYS),
+            (of("handlers"), crate::app::handler::KEYS),
+            (of("daemons"), crate::app::process::DAEMON),
+            (of("queues"), crate::app::process::QUEUE),
+            (of("cron"), crate::app::cron::KEYS),
+            (of("services"), crate::app::service::SERVICE),
+            (&of("services")["properties"]["client_param"], crate::app::service::CLIENT_PARAM),
+            (of("selftest"), PROBE),
+        ] {
+            assert_eq!(own(schema), sorted(keys));
+        }
+        let words = |list: &serde_json::Value| -> Vec<String> { serde_json::from_value(list["enum"].clone()).unwrap() };
+        assert_eq!(words(&schema["properties"]["worker"]), WORKERS.map_words());
+        assert_eq!(words(&of("cron")["properties"]["overlap"]), crate::app::cron::OVERLAPS.map_words());
+    }
+
+    trait Words {
+        fn map_words(&self) -> Vec<String>;
+    }
+
+    impl<T> Words for &[(&str, T)] {
+        fn map_words(&self) -> Vec<String> {
+            self.iter().map(|(word, _)| (*word).to_owned()).collect()
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_too_much(bytes: Vec<u8>) {
+            let _ = Manifest::parse(Path::new("app.yaml"), &bytes);
+            let _ = crate::app::DevSettings::parse(Path::new("dev.yaml"), &bytes);
+        }
+
+        /// The whole file with a piece of it replaced: what is read differs, and how it ends does not.
+        #[test]
+        fn no_edit_is_too_much(at in 0..1200_usize, length in 0..40_usize, text in "[-a-z0-9:{}\\[\\],\"'#&*!|>%@ \n\t\\\\(?你]{0,12}") {
+            let chars: Vec<char> = WHOLE.chars().collect();
+            let at = at.min(chars.len());
+            let end = (at + length).min(chars.len());
+            let edited: String = chars[..at].iter().copied().chain(text.chars()).chain(chars[end..].iter().copied()).collect();
+            match parse(&edited) {
+                Ok((manifest, _)) => {
+                    let wire = serde_json::to_string(&manifest).unwrap();
+                    proptest::prop_assert_eq!(serde_json::from_str::<Manifest>(&wire).unwrap(), manifest);
+                }
+                Err(problem) => drop(draw(&problem, Paint { color: false })),
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! An app as its author wrote it: the name, app.yaml, where it is. Knows no processes, no network and no tokio.
 
 mod cron;
+mod dev;
 mod find;
 mod handler;
 mod manifest;
@@ -21,6 +22,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use cron::{CronJob, Overlap, Runs};
+pub use dev::{Address, DevSettings, Elsewhere, Mysql};
 pub use find::find;
 pub use handler::{Handler, Serves, StaticRule, Target};
 pub use manifest::{Manifest, Probe, Worker};
@@ -36,6 +38,9 @@ pub use service::{ClientParam, Interface, Service};
 pub use template::Piece;
 
 use crate::problem::{Doing as _, Problem, Result};
+
+/// The JSON Schema of app.yaml; a test compares its keys with those that are read.
+pub const SCHEMA: &str = include_str!("app.schema.json");
 
 /// An app on disk with its app.yaml read and found good.
 #[derive(Debug, Clone)]

@@ -23,6 +23,11 @@ pub(super) struct Keys<'n> {
 }
 
 impl<'n> Keys<'n> {
+    /// Every key and its value.
+    pub fn all(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + '_ {
+        self.values.iter().map(|(name, node)| (*name, *node))
+    }
+
     /// The value of `name`; one that is there and empty counts as not there, as everywhere in YAML.
     pub fn get(&self, name: &str) -> Option<&'n Node> {
         self.values.get(name).copied().filter(|node| !matches!(node.value, Value::Null))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Context, Outcome};
-use crate::app;
+use crate::app::{self, DevSettings};
 use crate::problem::{Problem, Result};
 use crate::python::{Event, Interpreter, PINS, Pins, Project};
 use crate::term::{Line, Paint, Text};
@@ -34,6 +34,10 @@ pub fn run(_: Args, context: &Context) -> Outcome {
     let mut problems = Vec::new();
     let app = noted(context.app_in(&root), &mut problems);
     let python = app.as_ref().and_then(|app| noted(Interpreter::find_for(&app.manifest.runtime, &root), &mut problems));
+    for file in ["dev.yaml", "test.yaml"] {
+        let warnings = noted(DevSettings::read(&root, file), &mut problems).map(|(_, warnings)| warnings);
+        warnings.iter().flatten().for_each(|warning| context.warn(warning));
+    }
     let tell = |event: Event| context.terminal.tell(&event);
     let project = Project::new(&root, "python", &context.dirs.cache, &tell)?;
     let text = noted(project.read_pins(), &mut problems).flatten().unwrap_or_default();

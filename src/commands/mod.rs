@@ -4,6 +4,7 @@
 pub mod check;
 pub mod completions;
 pub mod create;
+pub mod cron;
 pub mod deploy;
 pub mod freeze;
 pub mod install;
@@ -18,6 +19,7 @@ pub mod remote;
 pub mod restart;
 pub mod rollback;
 pub mod run;
+pub mod schema;
 pub mod serve;
 pub mod shell;
 pub mod status;

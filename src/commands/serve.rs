@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Context, Outcome, foreground};
-use crate::app::{self, App};
+use crate::app::{self, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::term::{Done, Keys, Line, Tone};
@@ -61,6 +61,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         return Ok(Box::new(Done { exit }));
     }
     let app = context.app_in(&root)?;
+    let (settings, warnings) = DevSettings::read(&app.root, "dev.yaml")?;
+    warnings.iter().for_each(|warning| context.warn(warning));
+    for Elsewhere { service, address } in settings.elsewhere() {
+        context.terminal.tell(&Event::Elsewhere { service, address: address.to_string() });
+    }
     serve(&args, app, context)
 }
 

@@ -15,6 +15,11 @@ use crate::term::{self, Line, Shown, Tone};
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// dev.yaml points a service at a server that is not on this machine.
+    Elsewhere {
+        service: String,
+        address: String,
+    },
     /// The entrance is open.
     Ready {
         #[serde(flatten)]
@@ -62,6 +67,9 @@ fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<
 impl term::Event for Event {
     fn show(&self) -> Shown<'_> {
         Shown::Line(match self {
+            Self::Elsewhere { service, address } => Line::warning(format!(
+                "dev.yaml: {service} is `{address}`, not on this machine: what the app writes there stays"
+            )),
             // The greeting says it.
             Self::Ready { .. } => return Shown::Nothing,
             Self::Started { took_ms, .. } => Line::good("started", format!("in {}", Took(*took_ms))),

@@ -21,6 +21,7 @@ mod layers;
 mod node;
 mod package;
 mod pins;
+mod schedules;
 mod serve;
 mod session;
 mod traffic;

@@ -1,0 +1,305 @@
+//! dev.yaml and test.yaml: one developer's own file, which points a service at a real server. No other file of an app holds
+//! hosts or passwords.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::reader::{Keys, Reader, decode};
+use super::yaml::{Node, Source, Value};
+use crate::problem::{Doing as _, Problem, Result};
+
+/// What is not there is emulated by dae.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DevSettings {
+    pub mysql: Option<Mysql>,
+    /// Other apps' data, by the name of the farm.
+    pub sqlstore: BTreeMap<String, Mysql>,
+    pub memcache: Vec<Address>,
+    pub beansdb: Vec<Address>,
+    /// Relative to the app's folder, or absolute.
+    pub permdir: Option<PathBuf>,
+    pub queue: Option<Address>,
+}
+
+/// A database of a MySQL server; what is not given is what the app's own would have.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mysql {
+    pub address: Address,
+    pub user: Option<String>,
+    pub passwd: Option<String>,
+    pub db: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+}
+
+/// A service that is not on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// `mysql`, or `sqlstore farm`.
+    pub service: String,
+    pub address: Address,
+}
+
+const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue"];
+const MYSQL: &[&str] = &["host", "port", "user", "passwd", "db"];
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// A password is never shown.
+impl fmt::Debug for Mysql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.as_deref().unwrap_or_default();
+        write!(f, "mysql://{user}@{}/{}", self.address, self.db.as_deref().unwrap_or_default())
+    }
+}
+
+impl Address {
+    /// `host:port`, `[::1]:port`; without a port `otherwise`.
+    fn parse(text: &str, otherwise: u16) -> Option<Self> {
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !text.ends_with(']') => (host, port.parse().ok().filter(|port| *port > 0)?),
+            _ => (text, otherwise),
+        };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let good = match bare {
+            Some(bare) => bare.parse::<IpAddr>().is_ok(),
+            None => is_host(host),
+        };
+        good.then(|| Self { host: bare.unwrap_or(host).to_owned(), port })
+    }
+
+    /// On this very machine.
+    pub fn is_local(&self) -> bool {
+        let host = self.host.trim_end_matches('.').to_ascii_lowercase();
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+}
+
+impl DevSettings {
+    /// Reads `file` of the app in `root`, with warnings; one that is not there sets nothing.
+    pub fn read(root: &Path, file: &str) -> Result<(Self, Vec<Problem>)> {
+        let path = root.join(file);
+        match std::fs::read(&path) {
+            Ok(bytes) => Self::parse(Path::new(file), &bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Self::default(), Vec::new())),
+            Err(error) => Err(error).doing(|| format!("read `{}`", path.display())),
+        }
+    }
+
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Self, Vec<Problem>)> {
+        let source = Source { file, text: decode("dev-yaml", file, bytes)? };
+        let root = source.read()?;
+        let mut reader = Reader::new("dev-yaml", source);
+        let settings = match root.value {
+            Value::Null => Some(Self::default()),
+            _ => reader.keys(&root, &file.display().to_string(), KEYS).map(|keys| reader.settings(&keys)),
+        };
+        reader.done(settings)
+    }
+
+    /// Every service that is somebody else's.
+    pub fn elsewhere(&self) -> Vec<Elsewhere> {
+        let mysql = self.mysql.iter().map(|mysql| ("mysql".to_owned(), &mysql.address));
+        let farms = self.sqlstore.iter().map(|(farm, mysql)| (format!("sqlstore {farm}"), &mysql.address));
+        let memcache = self.memcache.iter().map(|address| ("memcache".to_owned(), address));
+        let beansdb = self.beansdb.iter().map(|address| ("beansdb".to_owned(), address));
+        let queue = self.queue.iter().map(|address| ("queue".to_owned(), address));
+        mysql
+            .chain(farms)
+            .chain(memcache)
+            .chain(beansdb)
+            .chain(queue)
+            .filter(|(_, address)| !address.is_local())
+            .map(|(service, address)| Elsewhere { service, address: address.clone() })
+            .collect()
+    }
+}
+
+impl Reader<'_> {
+    fn settings(&mut self, keys: &Keys) -> DevSettings {
+        DevSettings {
+            mysql: keys.get("mysql").and_then(|node| self.mysql(node, "`mysql`")),
+            sqlstore: self.farms(keys),
+            memcache: self.addresses(keys, "memcache", 11211),
+            beansdb: self.addresses(keys, "beansdb", 7900),
+            permdir: self.optional_text(keys, "permdir").map(PathBuf::from),
+            queue: keys.get("queue").and_then(|node| self.address(node, "queue", 11300)),
+        }
+    }
+
+    fn farms(&mut self, keys: &Keys) -> BTreeMap<String, Mysql> {
+        let Some(node) = keys.get("sqlstore") else { return BTreeMap::new() };
+        let Some(farms) = self.any_keys(node, "`sqlstore`") else { return BTreeMap::new() };
+        let farm =
+            |(name, node): (&str, &Node)| Some((name.to_owned(), self.mysql(node, &format!("the farm `{name}`"))?));
+        farms.all().filter_map(farm).collect()
+    }
+
+    fn mysql(&mut self, node: &Node, what: &str) -> Option<Mysql> {
+        let keys = self.keys(node, what, MYSQL)?;
+        let host = self.optional_text(&keys, "host").unwrap_or_else(|| "localhost".into());
+        let port = u16::try_from(self.number(&keys, "port", 1..=65_535, 3306)).unwrap_or(3306);
+        let address = Address { host, port };
+        let text = |reader: &mut Self, name: &str| {
+            // A password may well look like a number.
+            keys.get(name).and_then(|node| reader.word(node, name, &format!("{name}: \"...\"")))
+        };
+        let mysql = Mysql { address, user: text(self, "user"), passwd: text(self, "passwd"), db: text(self, "db") };
+        if let Some(node) =
+            keys.get("host").filter(|_| !is_host(&mysql.address.host) && mysql.address.host.parse::<IpAddr>().is_err())
+        {
+            self.wrong(
+                node,
+                "host",
+                format!("`{}` is no host", mysql.address.host),
+                "write a name or an address; the port has a key of its own",
+            );
+            return None;
+        }
+        Some(mysql)
+    }
+
+    fn addresses(&mut self, keys: &Keys, name: &str, port: u16) -> Vec<Address> {
+        let Some(node) = keys.get(name) else { return Vec::new() };
+        match &node.value {
+            Value::Text(_) => self.address(node, name, port).into_iter().collect(),
+            _ => {
+                let nodes = self.list(keys, name, &format!("{name}: [\"127.0.0.1:{port}\"]"));
+                nodes.iter().filter_map(|node| self.address(node, name, port)).collect()
+            }
+        }
+    }
+
+    fn address(&mut self, node: &Node, name: &str, port: u16) -> Option<Address> {
+        let text = self.text(node, name)?;
+        let address = Address::parse(&text, port);
+        if address.is_none() {
+            self.wrong(
+                node,
+                name,
+                format!("`{text}` is no address"),
+                format!("write `host:port`, as in `127.0.0.1:{port}`"),
+            );
+        }
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::term::{Paint, draw};
+
+    fn parse(text: &str) -> Result<(DevSettings, Vec<Problem>)> {
+        DevSettings::parse(Path::new("dev.yaml"), text.as_bytes())
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_named_and_no_password_is_shown() {
+        let (settings, warnings) = parse(
+            "mysql: {host: db.example.com, port: 3307, user: u, passwd: 123, db: d}\nsqlstore:\n  shire-online: {host: 10.1.2.3}\n\
+             \x20 near: {host: localhost}\nmemcache: [127.0.0.1:11211, \"mc:11212\"]\nbeansdb: \"[::1]:7900\"\npermdir: permdir_test\nqueue: mq.example.com\n",
+        )
+        .unwrap();
+        assert_eq!(warnings, []);
+        let named: Vec<String> =
+            settings.elsewhere().iter().map(|e| format!("{} at {}", e.service, e.address)).collect();
+        assert_eq!(
+            named,
+            [
+                "mysql at db.example.com:3307",
+                "sqlstore shire-online at 10.1.2.3:3306",
+                "memcache at mc:11212",
+                "queue at mq.example.com:11300"
+            ]
+        );
+        assert_eq!(settings.mysql.as_ref().unwrap().passwd.as_deref(), Some("123"));
+        assert!(!format!("{settings:?}").contains("123"), "{settings:?}");
+        assert_eq!(parse("# nothing\n").unwrap().0, DevSettings::default());
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let problem = parse(
+            "mysql: {host: a:1, port: 70000, pass: x}\nmemcached: []\nbeansdb: [\"a b\", 3]\nqueue: \"x:0\"\nsqlstore: []\npermdir: 3\n",
+        );
+        insta::assert_snapshot!(draw(&problem.unwrap_err(), Paint { color: false }), @r#"
+        error: `a:1` is no host
+         --> dev.yaml:1:15
+          |
+        1 | mysql: {host: a:1, port: 70000, pass: x}
+          |               ^^^
+
+        hint: write a name or an address; the port has a key of its own
+
+        error: `port` wants a number, and there is `70000`
+         --> dev.yaml:1:26
+          |
+        1 | mysql: {host: a:1, port: 70000, pass: x}
+          |                          ^^^^^
+
+        hint: write a whole number from 1 to 65535
+
+        error: `a b` is no address
+         --> dev.yaml:3:11
+          |
+        3 | beansdb: ["a b", 3]
+          |           ^^^^^
+
+        hint: write `host:port`, as in `127.0.0.1:7900`
+
+        error: `beansdb` wants a text, and there is a number
+         --> dev.yaml:3:18
+          |
+        3 | beansdb: ["a b", 3]
+          |                  ^
+
+        hint: put quotes round it: `beansdb: "3"`
+
+        error: `x:0` is no address
+         --> dev.yaml:4:8
+          |
+        4 | queue: "x:0"
+          |        ^^^^^
+
+        hint: write `host:port`, as in `127.0.0.1:11300`
+
+        error: `sqlstore` wants keys, and there is a list
+         --> dev.yaml:5:11
+          |
+        5 | sqlstore: []
+          |           ^
+
+        hint: write `key: value`, one a line
+
+        error: `permdir` wants a text, and there is a number
+         --> dev.yaml:6:10
+          |
+        6 | permdir: 3
+          |          ^
+
+        hint: put quotes round it: `permdir: "3"`
+
+        error: 7 problems
+        "#);
+    }
+}
