@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::known;
 use crate::problem::{Problem, Result};
 
 /// The oldest Python an app can be run with: the runtime set asks for it.
@@ -92,12 +93,21 @@ impl Interpreter {
     /// The interpreter that app.yaml's `runtime` means in an app's folder, whose `.python-version` a shim minds: the first
     /// on PATH that fits, else one that PATH's version manager has installed.
     pub fn find_for(runtime: &str, root: &Path) -> Result<Self> {
-        let wanted = Wanted::parse(runtime)?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        Self::find_in(wanted, root, &std::env::split_paths(&path).collect::<Vec<_>>())
+        Self::find_on_path(runtime, &|file| Self::probe_in(file, root))
     }
 
-    fn find_in(wanted: Wanted, root: &Path, folders: &[PathBuf]) -> Result<Self> {
+    /// The same, where who was asked before is not asked again.
+    pub fn find_known(runtime: &str, root: &Path, cache: &Path) -> Result<Self> {
+        Self::find_on_path(runtime, &|file| known::probe(file, root, cache, Self::probe_in))
+    }
+
+    fn find_on_path(runtime: &str, probe: &dyn Fn(&Path) -> Option<Self>) -> Result<Self> {
+        let wanted = Wanted::parse(runtime)?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Self::find_in(wanted, probe, &std::env::split_paths(&path).collect::<Vec<_>>())
+    }
+
+    fn find_in(wanted: Wanted, probe: &dyn Fn(&Path) -> Option<Self>, folders: &[PathBuf]) -> Result<Self> {
         let mut seen = Vec::new();
         let named = wanted
             .names()
@@ -105,7 +115,7 @@ impl Interpreter {
             .flat_map(|name| folders.iter().map(move |folder| folder.join(&name)).collect::<Vec<_>>())
             .filter(|file| is_program(file));
         for file in named {
-            match Self::probe_in(&file, root) {
+            match probe(&file) {
                 Some(found) if wanted.takes(found.version) => return Ok(found),
                 Some(other) => seen.push(other),
                 None => {}
@@ -250,7 +260,8 @@ mod tests {
         std::fs::write(&shim, format!("#!/bin/sh\nexec '{}' \"$@\"\n", real.path.display())).unwrap();
         std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
         let found =
-            Interpreter::find_in(Wanted::parse("python").unwrap(), Path::new("/"), &[dir.path().to_owned()]).unwrap();
+            Interpreter::find_in(Wanted::parse("python").unwrap(), &Interpreter::probe, &[dir.path().to_owned()])
+                .unwrap();
         assert_eq!(found, real);
         assert!(Interpreter::installed().contains(&real));
     }
@@ -263,7 +274,8 @@ mod tests {
         std::fs::write(&old, "#!/bin/sh\nprintf '3 7 16\\n/opt/python3.7\\ncpython-37m\\n'\n").unwrap();
         std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
         let said = |runtime, folders: &[PathBuf]| {
-            let problem = Interpreter::find_in(Wanted::parse(runtime).unwrap(), Path::new("/"), folders).unwrap_err();
+            let problem =
+                Interpreter::find_in(Wanted::parse(runtime).unwrap(), &Interpreter::probe, folders).unwrap_err();
             draw(&problem, Paint { color: false })
         };
         insta::assert_snapshot!(said("python", &[dir.path().to_owned()]), @"

@@ -7,6 +7,7 @@ mod folder;
 mod graph;
 mod installer;
 mod interpreter;
+mod known;
 mod lock;
 mod mirror;
 mod named;

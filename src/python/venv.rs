@@ -111,6 +111,16 @@ impl Venv {
         serde_json::from_slice(&bytes).ok()
     }
 
+    /// Its packages have their bytecode, unless it has come to hold others meanwhile.
+    pub fn note_compiled(&self, pins: &str) -> Result<()> {
+        match self.record() {
+            Some(record) if record.pins.as_deref() == Some(pins) => {
+                self.remember(&record.interpreter, Some((pins.to_owned(), Bytecode::Now)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Remembers what it holds now; `None` before it is changed, so that whatever interrupts the change leaves it stale.
     pub fn remember(&self, interpreter: &Interpreter, pins: Option<(String, Bytecode)>) -> Result<()> {
         let compiled = pins.as_ref().is_some_and(|(_, bytecode)| *bytecode == Bytecode::Now);

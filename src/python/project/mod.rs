@@ -68,7 +68,16 @@ impl<'a> Project<'a> {
     /// See [`super::prepare`].
     pub fn prepare(&self) -> Result<Environment> {
         let pins = self.read_pins()?;
-        let interpreter = if let State::Fresh(interpreter) = self.state(pins.as_deref(), Bytecode::Now)? {
+        let fresh = |bytecode| -> Result<Option<Interpreter>> {
+            match self.state(pins.as_deref(), bytecode)? {
+                State::Fresh(interpreter) => Ok(Some(interpreter)),
+                _ => Ok(None),
+            }
+        };
+        let interpreter = if let Some(interpreter) = fresh(Bytecode::Now)? {
+            interpreter
+        } else if let Some(interpreter) = fresh(Bytecode::AtFirstImport)? {
+            self.compile_meanwhile(&interpreter, pins.as_deref().unwrap_or_default());
             interpreter
         } else {
             let _lock = lock::hold(&self.root, self.tell)?;
@@ -80,6 +89,17 @@ impl<'a> Project<'a> {
             site_packages: self.venv.site_packages(&interpreter),
             runtime: runtime::ensure(&interpreter, self.cache, self.tell)?,
         })
+    }
+
+    /// An install leaves the bytecode to be written; it is, while whoever asked goes on. Interrupted, it is begun again by
+    /// the next one.
+    fn compile_meanwhile(&self, interpreter: &Interpreter, pins: &str) {
+        let (venv, interpreter, digest) = (self.venv.clone(), interpreter.clone(), self.digest(pins));
+        std::thread::spawn(move || {
+            Installer::compile(&interpreter, &venv.site_packages(&interpreter));
+            // One that is not noted is done once more.
+            let _ = venv.note_compiled(&digest);
+        });
     }
 
     /// Adds `asked` to pip-req.txt with all they need, and has the virtualenv match. On a problem both are as they were.
@@ -263,7 +283,7 @@ impl<'a> Project<'a> {
             let installer = self.installer(&interpreter);
             return Ok(Tools { interpreter, installer });
         }
-        let interpreter = Interpreter::find_for(&self.runtime, &self.root)?;
+        let interpreter = Interpreter::find_known(&self.runtime, &self.root, self.cache)?;
         let installer = self.installer(&interpreter);
         let began = Instant::now();
         let python = interpreter.version.to_string();
