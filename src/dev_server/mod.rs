@@ -29,7 +29,7 @@ pub use session::{Server, Session, not_served};
 
 use crate::app::App;
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
-use crate::node::{self, Hosts, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use browser::Browser;
@@ -108,15 +108,13 @@ impl DevServer {
 
         let (tell, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.
-        node.hold(&app.name);
+        let first = node.hold(&app.name);
         let watch = Watch::start(&self.root, {
             let (node, app) = (node.clone(), app.name.clone());
             move |changed| {
-                if changed.change > Change::Asset {
-                    node.hold(&app);
-                }
+                let hold = (changed.change > Change::Asset).then(|| node.hold(&app));
                 // After the last change heard, the server is going down.
-                let _ = tell.send(changed);
+                let _ = tell.send((changed, hold));
             }
         })?;
         let serving = Serving {
@@ -134,7 +132,7 @@ impl DevServer {
         let _ = events.send(Event::Ready { status, address });
         let gateway =
             Arc::new(Gateway { routes: node.routes.clone(), front: browser.clone(), patience: Duration::from_mins(2) });
-        let follow = tokio::spawn(serving.follow(changes, asked));
+        let follow = tokio::spawn(serving.follow(first, changes, asked));
         let stop = async {
             stop.await;
             browser.close();
@@ -151,15 +149,16 @@ impl Serving {
     /// Starts the first generation and one after every change.
     async fn follow(
         mut self,
-        mut changes: mpsc::UnboundedReceiver<Changed>,
+        first: Hold,
+        mut changes: mpsc::UnboundedReceiver<(Changed, Option<Hold>)>,
         mut restarts: mpsc::UnboundedReceiver<()>,
     ) {
-        self.bring_up(Change::Pins, Vec::new(), Instant::now()).await;
+        self.bring_up(Change::Pins, Vec::new(), Instant::now(), first).await;
         loop {
-            let first = tokio::select! {
+            let (first, mut hold) = tokio::select! {
                 Some(()) = restarts.recv() => {
-                    self.node.hold(&self.app.name);
-                    self.bring_up(Change::Pins, vec!["dae restart".into()], Instant::now()).await;
+                    let hold = self.node.hold(&self.app.name);
+                    self.bring_up(Change::Pins, vec!["dae restart".into()], Instant::now(), hold).await;
                     continue;
                 }
                 Some(first) = changes.recv() => first,
@@ -167,32 +166,32 @@ impl Serving {
             };
             let seen = first.seen;
             let mut burst = vec![first];
-            while let Ok(Some(next)) = tokio::time::timeout(QUIET, changes.recv()).await {
+            while let Ok(Some((next, newer))) = tokio::time::timeout(QUIET, changes.recv()).await {
                 burst.push(next);
+                hold = newer.or(hold);
             }
             let greatest = burst.iter().map(|changed| changed.change).max().unwrap_or(Change::Nothing);
             let mut paths: Vec<PathBuf> = burst.into_iter().map(|changed| changed.path).collect();
             paths.sort();
             paths.dedup();
-            match greatest {
-                Change::Nothing => {}
-                Change::Asset => {
+            match hold {
+                Some(hold) => self.bring_up(greatest, paths, seen, hold).await,
+                None => {
                     self.tell(Event::Refreshed { changed: paths });
                     self.browser.refresh();
                 }
-                change => self.bring_up(change, paths, seen).await,
             }
         }
     }
 
-    async fn bring_up(&mut self, change: Change, changed: Vec<PathBuf>, seen: Instant) {
+    async fn bring_up(&mut self, change: Change, changed: Vec<PathBuf>, seen: Instant, hold: Hold) {
         if let Err(problem) = self.prepare(change).await {
-            return self.node.fail(&self.app.name, problem);
+            return self.node.fail_after(&self.app.name, problem, hold);
         }
         let Some(environment) = &self.environment else { return };
         let inherited = &self.node.settings.inherited;
         let generation = local::generation(&self.app, environment, inherited, self.edition, self.learned.clone());
-        let wanted = self.node.want(generation);
+        let wanted = self.node.want_after(generation, hold);
         let (events, browser) = (self.events.clone(), self.browser.clone());
         tokio::spawn(async move {
             // A failure is told by the node's own event; what was superseded is told by nobody.

@@ -97,6 +97,10 @@ pub struct Seen {
     pub leader: u32,
 }
 
+/// A word that what serves is out of date; later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hold(u64);
+
 pub struct Node {
     pub settings: Arc<Settings>,
     pub routes: Arc<Routes>,
@@ -110,27 +114,36 @@ impl Node {
         Arc::new(Self { settings: Arc::new(settings), routes, events, seats: Mutex::default() })
     }
 
-    /// Makes `generation` the one that serves its app. Registered when this returns; the future tells how it went.
+    /// Makes `generation` the one that serves its app. Registered when this returns; the future tells how it went. Ends every
+    /// hold there is.
     pub fn want(&self, generation: Generation) -> impl Future<Output = Wanted> + Send + use<> {
+        let hold = self.seat(&generation.app).held();
+        self.want_after(generation, hold)
+    }
+
+    /// The same, where only what was known at `hold` went into `generation`: later holds stay.
+    pub fn want_after(&self, generation: Generation, hold: Hold) -> impl Future<Output = Wanted> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        self.seat(&generation.app).ask(Ask::Want(Box::new(generation), reply));
+        self.seat(&generation.app).ask(Ask::Want(Box::new(generation), hold, reply));
         async { answer.await.unwrap_or(Wanted::Superseded) }
     }
 
-    /// From this moment no request to `app` is answered by what serves now: they wait for what [`Node::want`] brings, or
-    /// for [`Node::resume`].
-    pub fn hold(&self, app: &AppName) {
-        self.seat(app).hold();
+    /// From this moment no request to `app` is answered by what serves now, or by what was wanted before: they wait for what
+    /// [`Node::want`] brings.
+    pub fn hold(&self, app: &AppName) -> Hold {
+        self.seat(app).hold()
     }
 
-    /// What is wanted cannot even be started: `problem` is shown, or the last generation goes on, as the policy says.
+    /// What is wanted cannot even be started: `problem` is shown, or the last generation goes on, as the policy says. Ends
+    /// every hold there is.
     pub fn fail(&self, app: &AppName, problem: Problem) {
-        self.seat(app).ask(Ask::Fail(problem));
+        let hold = self.seat(app).held();
+        self.fail_after(app, problem, hold);
     }
 
-    /// Takes a hold back: nothing new will come.
-    pub fn resume(&self, app: &AppName) {
-        self.seat(app).ask(Ask::Resume);
+    /// The same for the holds up to `hold`.
+    pub fn fail_after(&self, app: &AppName, problem: Problem, hold: Hold) {
+        self.seat(app).ask(Ask::Fail(problem, hold));
     }
 
     /// What of `app` runs: what serves, then what is kept.

@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::start::{Running, start};
 use super::warm::Warmth;
-use super::{Event, Generation, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
+use super::{Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
 use crate::app::AppName;
 use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
@@ -25,13 +25,11 @@ const OLD: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) enum Ask {
-    Want(Box<Generation>, oneshot::Sender<Wanted>),
+    Want(Box<Generation>, Hold, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
-    Fail(Problem),
+    Fail(Problem, Hold),
     /// Tell what runs.
     Look(oneshot::Sender<Vec<Seen>>),
-    /// The last wish still stands: take back a hold.
-    Resume,
     /// End all of it, after the drain time at most.
     End {
         drain: Duration,
@@ -43,7 +41,7 @@ pub(super) enum Ask {
 #[derive(Clone)]
 pub(super) struct Seat {
     asks: mpsc::UnboundedSender<Ask>,
-    held: Arc<AtomicBool>,
+    holds: Arc<AtomicU64>,
     hosts: Vec<String>,
     routes: Arc<Routes>,
 }
@@ -56,7 +54,10 @@ struct Task {
     rollout: Rollout,
     routes: Arc<Routes>,
     hosts: Vec<String>,
-    held: Arc<AtomicBool>,
+    /// How often somebody said that what serves is out of date.
+    holds: Arc<AtomicU64>,
+    /// Up to which of these the last wish knew better.
+    covered: Hold,
     /// Counts up: the last generation's number.
     number: u64,
     current: Option<(Running, Instant)>,
@@ -97,14 +98,15 @@ struct Wish {
 impl Seat {
     pub fn open(app: AppName, hosts: Vec<String>, surroundings: Surroundings, routes: Arc<Routes>) -> Self {
         let (asks, queue) = mpsc::unbounded_channel();
-        let held = Arc::new(AtomicBool::new(false));
+        let holds = Arc::new(AtomicU64::new(0));
         let task = Task {
             app,
             rollout: surroundings.settings.rollout,
             surroundings,
             routes: routes.clone(),
             hosts: hosts.clone(),
-            held: held.clone(),
+            holds: holds.clone(),
+            covered: Hold(0),
             number: 0,
             current: None,
             kept: None,
@@ -117,7 +119,7 @@ impl Seat {
             routes.set(host, Route::Held);
         }
         tokio::spawn(task.run(queue));
-        Self { asks, held, hosts, routes }
+        Self { asks, holds, hosts, routes }
     }
 
     pub fn ask(&self, ask: Ask) {
@@ -125,12 +127,19 @@ impl Seat {
         let _ = self.asks.send(ask);
     }
 
-    /// From this moment no request is answered by what serves now. The next wish, or `Resume`, ends it.
-    pub fn hold(&self) {
-        self.held.store(true, Ordering::SeqCst);
+    /// From this moment no request is answered by what serves now, or by what was wanted before. A wish that covers this
+    /// hold ends it.
+    pub fn hold(&self) -> Hold {
+        let hold = Hold(self.holds.fetch_add(1, Ordering::SeqCst) + 1);
         for host in &self.hosts {
             self.routes.set(host, Route::Held);
         }
+        hold
+    }
+
+    /// All the holds there are now.
+    pub fn held(&self) -> Hold {
+        Hold(self.holds.load(Ordering::SeqCst))
     }
 }
 
@@ -140,7 +149,8 @@ impl Task {
         loop {
             tokio::select! {
                 ask = queue.recv() => match ask {
-                    Some(Ask::Want(generation, reply)) => {
+                    Some(Ask::Want(generation, covers, reply)) => {
+                        self.covered = self.covered.max(covers);
                         if let Some(given_up) = wish.take() {
                             given_up.answer(Wanted::Superseded);
                         }
@@ -151,21 +161,15 @@ impl Task {
                             None => wish = Some(self.wish(generation, Some(reply), Duration::ZERO)),
                         }
                     }
-                    Some(Ask::Fail(problem)) => {
+                    Some(Ask::Fail(problem, covers)) => {
+                        self.covered = self.covered.max(covers);
                         if let Some(given_up) = wish.take() {
                             given_up.answer(Wanted::Superseded);
                         }
                         self.number += 1;
-                        self.held.store(false, Ordering::SeqCst);
                         self.failed(self.number, problem);
                     }
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
-                    Some(Ask::Resume) => {
-                        self.held.store(false, Ordering::SeqCst);
-                        if wish.is_none() {
-                            self.show();
-                        }
-                    }
                     Some(Ask::End { drain, done }) => {
                         drop(wish);
                         self.end(drain).await;
@@ -201,7 +205,6 @@ impl Task {
     fn wish(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {
         self.number += 1;
         let number = self.number;
-        self.held.store(false, Ordering::SeqCst);
         if self.rollout.meanwhile == Meanwhile::Hold || self.current.is_none() {
             self.route(Route::Held);
         }
@@ -236,7 +239,6 @@ impl Task {
     fn bring_back(&mut self, mut running: Running, generation: Arc<Generation>, reply: oneshot::Sender<Wanted>) {
         let since = Instant::now();
         self.number += 1;
-        self.held.store(false, Ordering::SeqCst);
         self.tell(Event::Starting { app: self.app.clone(), generation: self.number });
         running.number = self.number;
         running.becomes(generation);
@@ -320,8 +322,8 @@ impl Task {
     }
 
     fn show(&self) {
-        // Held from outside: what is known now is not what the next request should meet.
-        if self.held.load(Ordering::SeqCst) {
+        // Something newer is known of than what was wanted last: the next request waits for that.
+        if self.holds.load(Ordering::SeqCst) > self.covered.0 {
             return;
         }
         for host in &self.hosts {
