@@ -131,7 +131,7 @@ impl Reader<'_> {
         let text = self.text(node, "script")?;
         Script::parse(&text)
             .map_err(|why| {
-                self.wrong(node, "script", format!("`{text}` is no command line: {why}"), "write `feed.py --verbose`")
+                self.wrong(node, "script", format!("`{text}` is no command line: {why}"), "write `feed.py --verbose`");
             })
             .ok()
     }

@@ -51,9 +51,10 @@ const MYSQL: &[&str] = &["host", "port", "user", "passwd", "db"];
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -180,12 +181,11 @@ impl Reader<'_> {
 
     fn addresses(&mut self, keys: &Keys, name: &str, port: u16) -> Vec<Address> {
         let Some(node) = keys.get(name) else { return Vec::new() };
-        match &node.value {
-            Value::Text(_) => self.address(node, name, port).into_iter().collect(),
-            _ => {
-                let nodes = self.list(keys, name, &format!("{name}: [\"127.0.0.1:{port}\"]"));
-                nodes.iter().filter_map(|node| self.address(node, name, port)).collect()
-            }
+        if let Value::Text(_) = &node.value {
+            self.address(node, name, port).into_iter().collect()
+        } else {
+            let nodes = self.list(keys, name, &format!("{name}: [\"127.0.0.1:{port}\"]"));
+            nodes.iter().filter_map(|node| self.address(node, name, port)).collect()
         }
     }
 

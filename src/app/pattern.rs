@@ -60,7 +60,7 @@ impl Reader {
         self.chars.get(self.at + ahead).copied()
     }
 
-    fn refuse<T>(&self, at: usize, why: impl Into<String>, hint: &'static str) -> Result<T, Refused> {
+    fn refuse<T>(at: usize, why: impl Into<String>, hint: &'static str) -> Result<T, Refused> {
         Err(Refused { at, why: why.into(), hint })
     }
 
@@ -78,7 +78,7 @@ impl Reader {
                         before = Before::Nothing;
                     }
                 }
-                ')' if open == 0 => return self.refuse(start, "a `)` without its `(`", MEND),
+                ')' if open == 0 => return Self::refuse(start, "a `)` without its `(`", MEND),
                 ')' => {
                     open -= 1;
                     self.out.push(')');
@@ -89,13 +89,14 @@ impl Reader {
                     before = Before::Nothing;
                 }
                 '*' | '+' | '?' => before = self.quantifier(start, c.to_string(), before)?,
-                '{' => match self.counted() {
-                    Some(count) => before = self.quantifier(start, count, before)?,
-                    None => {
+                '{' => {
+                    if let Some(count) = self.counted() {
+                        before = self.quantifier(start, count, before)?;
+                    } else {
                         self.out.push_str(r"\{");
                         before = Before::Thing;
                     }
-                },
+                }
                 '[' => {
                     self.class(start)?;
                     before = Before::Thing;
@@ -108,7 +109,7 @@ impl Reader {
                     self.out.push('^');
                     before = Before::Nothing;
                 }
-                '$' => return self.refuse(start, "a `$` inside it", "a pattern is matched whole: take the `$` out"),
+                '$' => return Self::refuse(start, "a `$` inside it", "a pattern is matched whole: take the `$` out"),
                 '.' => {
                     self.out.push('.');
                     before = Before::Thing;
@@ -119,7 +120,7 @@ impl Reader {
                 }
             }
         }
-        if open > 0 { self.refuse(self.chars.len(), "a `(` without its `)`", MEND) } else { Ok(()) }
+        if open > 0 { Self::refuse(self.chars.len(), "a `(` without its `)`", MEND) } else { Ok(()) }
     }
 
     /// What follows a `(`; false when it was only a remark or flags, and no group is open.
@@ -137,13 +138,13 @@ impl Reader {
             let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if !good || self.at > self.chars.len() {
-                return self.refuse(start, format!("`{name}` cannot name a group"), "write `(?P<name>...)`");
+                return Self::refuse(start, format!("`{name}` cannot name a group"), "write `(?P<name>...)`");
             }
             let _ = write!(self.out, "(?P<{name}>");
             return Ok(true);
         }
         if rest.starts_with(['=', '!']) || rest.starts_with("<=") || rest.starts_with("<!") {
-            return self.refuse(start, "a look-around, which is not taken here", FIRST);
+            return Self::refuse(start, "a look-around, which is not taken here", FIRST);
         }
         let unknown = [
             ("P=", "a back-reference, which is not taken here", "write out what it stands for"),
@@ -154,7 +155,7 @@ impl Reader {
             ("#", "a comment, which is not taken here", "put it beside the handler, after `# `"),
         ];
         if let Some((_, why, hint)) = unknown.iter().find(|(begin, ..)| rest.starts_with(begin)) {
-            return self.refuse(start, *why, hint);
+            return Self::refuse(start, *why, hint);
         }
         self.flags(start)
     }
@@ -180,7 +181,7 @@ impl Reader {
                 _ => false,
             };
         if !good {
-            return self.refuse(
+            return Self::refuse(
                 start,
                 format!("`(?{flags}`, which is not taken here"),
                 "write `(?i:...)` or `(?:...)`",
@@ -209,9 +210,9 @@ impl Reader {
     fn quantifier(&mut self, start: usize, text: String, before: Before) -> Result<Before, Refused> {
         match before {
             Before::Nothing => {
-                return self.refuse(start, "nothing to repeat", "put a `\\` before it to mean the character");
+                return Self::refuse(start, "nothing to repeat", "put a `\\` before it to mean the character");
             }
-            Before::Quantifier => return self.refuse(start, "a repeat of a repeat", MEND),
+            Before::Quantifier => return Self::refuse(start, "a repeat of a repeat", MEND),
             Before::Thing => {}
         }
         self.out.push_str(&text);
@@ -219,7 +220,7 @@ impl Reader {
             self.at += 1;
             self.out.push('?');
         } else if self.peek(0) == Some('+') {
-            return self.refuse(self.at, "a possessive repeat, which is not taken here", "leave the `+` out");
+            return Self::refuse(self.at, "a possessive repeat, which is not taken here", "leave the `+` out");
         }
         Ok(Before::Quantifier)
     }
@@ -231,7 +232,7 @@ impl Reader {
 
     /// What follows a `\`; whether it can be repeated.
     fn escape(&mut self, start: usize, in_class: bool) -> Result<bool, Refused> {
-        let Some(c) = self.peek(0) else { return self.refuse(start, "a `\\` at its end", MEND) };
+        let Some(c) = self.peek(0) else { return Self::refuse(start, "a `\\` at its end", MEND) };
         self.at += 1;
         match c {
             'd' | 'D' | 'w' | 'W' | 's' | 'S' => {
@@ -266,7 +267,7 @@ impl Reader {
                 Ok(true)
             }
             'b' | 'B' => {
-                self.refuse(start, format!("`\\{c}`, which is not taken here"), "name the characters around it")
+                Self::refuse(start, format!("`\\{c}`, which is not taken here"), "name the characters around it")
             }
             'x' | 'u' | 'U' => {
                 let digits = match c {
@@ -277,16 +278,16 @@ impl Reader {
                 let hex: String = self.chars[self.at..].iter().take(digits).collect();
                 let code = u32::from_str_radix(&hex, 16).ok().filter(|_| hex.len() == digits && !hex.starts_with('+'));
                 let Some(meant) = code.and_then(char::from_u32) else {
-                    return self.refuse(start, format!("`\\{c}{hex}`, which is no character"), MEND);
+                    return Self::refuse(start, format!("`\\{c}{hex}`, which is no character"), MEND);
                 };
                 self.at += digits;
                 self.literal(meant);
                 Ok(true)
             }
             '0'..='9' => {
-                self.refuse(start, "a back-reference, which is not taken here", "write out what it stands for")
+                Self::refuse(start, "a back-reference, which is not taken here", "write out what it stands for")
             }
-            c if c.is_alphabetic() => self.refuse(start, format!("`\\{c}`, which Python does not know"), MEND),
+            c if c.is_alphabetic() => Self::refuse(start, format!("`\\{c}`, which Python does not know"), MEND),
             c => {
                 self.literal(c);
                 Ok(true)
@@ -305,7 +306,7 @@ impl Reader {
         // Whether a `-` here could begin a range, as after one character; and whether one is being ended.
         let (mut after_one, mut in_range) = (false, false);
         loop {
-            let Some(c) = self.peek(0) else { return self.refuse(start, "a `[` without its `]`", MEND) };
+            let Some(c) = self.peek(0) else { return Self::refuse(start, "a `[` without its `]`", MEND) };
             let here = self.at;
             self.at += 1;
             match c {
@@ -321,7 +322,7 @@ impl Reader {
                     let set = self.peek(0).is_some_and(|c| "dDwWsS".contains(c));
                     let joined = self.peek(1) == Some('-') && self.peek(2).is_some_and(|c| c != ']');
                     if set && (in_range || joined) {
-                        return self.refuse(here, "a range that begins or ends with a set", MEND);
+                        return Self::refuse(here, "a range that begins or ends with a set", MEND);
                     }
                     self.escape(here, true)?;
                     (after_one, in_range) = (!set && !in_range, false);

@@ -10,7 +10,7 @@ pub struct Protected(Gitignore);
 
 impl Protected {
     /// `Err` is the first that is no pattern, and why.
-    pub fn new<'p>(patterns: &'p [String]) -> Result<Self, (&'p str, String)> {
+    pub fn new(patterns: &[String]) -> Result<Self, (&str, String)> {
         let mut builder = GitignoreBuilder::new("");
         for pattern in patterns {
             builder.add_line(None, pattern).map_err(|error| (pattern.as_str(), error.to_string()))?;

@@ -38,12 +38,11 @@ pub fn pieces(template: &str, url: &Regex) -> Result<Vec<Piece>, String> {
 
 /// The group meant at the beginning of `text`, which follows a `\`, and the rest.
 fn group<'t>(text: &'t str, url: &Regex) -> Result<(usize, &'t str), String> {
-    let (name, rest) = match text.strip_prefix("g<").and_then(|text| text.split_once('>')) {
-        Some(found) => found,
-        None => {
-            let digits = text.chars().take(2).take_while(char::is_ascii_digit).count();
-            text.split_at(digits)
-        }
+    let (name, rest) = if let Some(found) = text.strip_prefix("g<").and_then(|text| text.split_once('>')) {
+        found
+    } else {
+        let digits = text.chars().take(2).take_while(char::is_ascii_digit).count();
+        text.split_at(digits)
     };
     let number = match name.parse::<usize>() {
         Ok(0) | Err(_) if name.starts_with('0') => None,

@@ -62,7 +62,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let app = context.app_in(&root)?;
     let (settings, warnings) = DevSettings::read(&app.root, "dev.yaml")?;
-    warnings.iter().for_each(|warning| context.warn(warning));
+    for warning in &warnings {
+        context.warn(warning);
+    }
     for Elsewhere { service, address } in settings.elsewhere() {
         context.terminal.tell(&Event::Elsewhere { service, address: address.to_string() });
     }

@@ -86,12 +86,11 @@ impl Files {
             return None;
         }
         let path = self.root.join(asked).canonicalize().ok()?;
-        let below = match path.strip_prefix(&self.root) {
-            Ok(below) => below.to_owned(),
-            Err(_) => {
-                let permdir = self.root.join("permdir").canonicalize().ok()?;
-                Path::new("permdir").join(path.strip_prefix(permdir).ok()?)
-            }
+        let below = if let Ok(below) = path.strip_prefix(&self.root) {
+            below.to_owned()
+        } else {
+            let permdir = self.root.join("permdir").canonicalize().ok()?;
+            Path::new("permdir").join(path.strip_prefix(permdir).ok()?)
         };
         (is_plain(&below) && !(self.withheld.0)(&below) && path.is_file()).then_some(path)
     }

@@ -108,9 +108,10 @@ fn files_are_sent_as_rfc_9110_says() {
     ];
     let weak = format!("W/{tag}");
     let both = format!("\"x\", {tag}");
-    let (same, before) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:19 GMT");
+    let (same, older) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:19 GMT");
     let css = "/s/x.css";
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let cases: &[Case] = &[
         ("GET", css, &[]),
         ("HEAD", css, &[]),
         ("POST", css, &[]),
@@ -120,11 +121,11 @@ fn files_are_sent_as_rfc_9110_says() {
         ("HEAD", css, &[("If-None-Match", "*")]),
         ("GET", css, &[("If-None-Match", "\"other\""), ("If-Modified-Since", same)]),
         ("GET", css, &[("If-Modified-Since", same)]),
-        ("GET", css, &[("If-Modified-Since", before)]),
+        ("GET", css, &[("If-Modified-Since", older)]),
         ("GET", css, &[("If-Modified-Since", "yesterday")]),
         ("GET", css, &[("If-Match", "\"other\"")]),
         ("GET", css, &[("If-Match", &tag)]),
-        ("GET", css, &[("If-Unmodified-Since", before)]),
+        ("GET", css, &[("If-Unmodified-Since", older)]),
         ("GET", css, &[("Range", "bytes=0-3")]),
         ("GET", css, &[("Range", "bytes=5-")]),
         ("GET", css, &[("Range", "bytes=-4")]),
@@ -137,7 +138,7 @@ fn files_are_sent_as_rfc_9110_says() {
         ("GET", css, &[("Range", "bytes=0-3"), ("If-Range", &tag)]),
         ("GET", css, &[("Range", "bytes=0-3"), ("If-Range", &weak)]),
         ("GET", css, &[("Range", "bytes=0-3"), ("If-Range", same)]),
-        ("GET", css, &[("Range", "bytes=0-3"), ("If-Range", before)]),
+        ("GET", css, &[("Range", "bytes=0-3"), ("If-Range", older)]),
         ("GET", css, &[("Accept-Encoding", "gzip, deflate, br")]),
         ("GET", css, &[("Accept-Encoding", "br;q=0, gzip;q=0.5")]),
         ("GET", css, &[("Accept-Encoding", "*")]),
@@ -155,9 +156,9 @@ fn files_are_sent_as_rfc_9110_says() {
         ("GET", "/d", &[]),
     ];
     let told = cases.iter().fold(String::new(), |told, (method, path, headers)| {
-        let sent: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let asked: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let answer = shown(&ask(method, path, headers), &names);
-        format!("{told}{method} {path} {}\n  {answer}\n", sent.join("; "))
+        format!("{told}{method} {path} {}\n  {answer}\n", asked.join("; "))
     });
     insta::assert_snapshot!(told.replace(&tag, "[TAG]").replace(&tag[1..], "[TAG]"), @r#"
     GET /s/x.css 
