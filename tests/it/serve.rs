@@ -110,16 +110,22 @@ fn the_browser_hears_of_every_change() {
 }
 
 #[test]
-fn a_taken_port_and_a_second_serve_are_told() {
+fn a_taken_port_names_its_holder_and_offers_the_next() {
     let place = app("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let ran = place.dae(["serve", "app", "--port", &port.to_string()]).run();
     assert_eq!(ran.code, 1);
-    let me = std::process::id();
-    for part in [&format!("port {port} is taken"), &format!("process {me} holds it"), "type `dae serve --port "] {
-        assert!(ran.stderr.contains(part), "{}", ran.raw());
-    }
+    let me = std::process::id().to_string();
+    let said = ran.stderr.replace(&me, "[PID]").replace(&port.to_string(), "[TAKEN]");
+    insta::with_settings!({ filters => [(r"`[^`]+` in `[^`]+`", "`[COMMAND]` in `[FOLDER]`"), (r"--port \d+", "--port [NEXT]")] }, {
+        insta::assert_snapshot!(said, @"
+        error: port [TAKEN] is taken
+          because: process [PID] holds it: `[COMMAND]` in `[FOLDER]`
+
+        hint: type `dae serve --port [NEXT]`
+        ");
+    });
 }
 
 #[test]
