@@ -147,7 +147,7 @@ impl Bench {
             let _ = std::fs::remove_dir_all(&cache);
             std::fs::create_dir_all(&cache).unwrap();
             let run = |program: &Path, args: &[&str]| {
-                assert!(Command::new(program).args(args).status().unwrap().success(), "{program:?} {args:?}");
+                assert!(Command::new(program).args(args).status().unwrap().success(), "{} {args:?}", program.display());
             };
             run(Path::new("python3"), &["-m", "venv", venv.to_str().unwrap()]);
             let pip = venv.join("bin/pip");

@@ -41,6 +41,8 @@ use crate::problem::{Doing as _, Problem, Result};
 
 /// The JSON Schema of app.yaml; a test compares its keys with those that are read.
 pub const SCHEMA: &str = include_str!("app.schema.json");
+/// Where an app keeps the schema that its app.yaml names, below its root: git-ignored, written anew by `dae serve`.
+pub const SCHEMA_FILE: &str = ".dae/app.schema.json";
 
 /// An app on disk with its app.yaml read and found good.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use super::AppName;
+use super::{AppName, SCHEMA, SCHEMA_FILE};
 use crate::problem::{Doing as _, Problem, Result};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/app");
@@ -90,7 +90,7 @@ impl Scaffold {
             handler => self.template.handler(),
             secret => secret()?,
         };
-        let mut files = Vec::new();
+        let mut files = vec![(PathBuf::from(SCHEMA_FILE), SCHEMA.to_owned())];
         for set in ["common", self.template.as_str()] {
             let Some(dir) = TEMPLATES.get_dir(set) else { continue };
             for (path, text) in contents(dir) {

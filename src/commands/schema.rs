@@ -9,7 +9,7 @@ use crate::term::{Paint, Report};
 
 /// Print the JSON Schema of app.yaml, by which editors complete and check it
 ///
-/// A new app's app.yaml names `.dae/app.schema.json`; `dae schema > .dae/app.schema.json` writes it where it is missing.
+/// A new app's app.yaml names `.dae/app.schema.json`, which `dae create` and `dae serve` write.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

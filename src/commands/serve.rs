@@ -73,6 +73,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
 fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     let mut session = Session::take_within(&app.root, LOOKS_WITHIN)?;
+    keep_schema(&app.root);
     context.dirs.make_run()?;
     let listener = port::bind(SocketAddr::new(args.host, args.port))?;
     let server = DevServer {
@@ -147,6 +148,14 @@ async fn run_with_keys(
         }
         feed.publish(&event);
         context.terminal.tell(&event);
+    }
+}
+
+/// Editors read it by the first line of app.yaml. Not worth ending for: without it they only complete nothing.
+fn keep_schema(root: &Path) {
+    let path = root.join(app::SCHEMA_FILE);
+    if !std::fs::read(&path).is_ok_and(|there| there == app::SCHEMA.as_bytes()) {
+        let _ = std::fs::write(&path, app::SCHEMA);
     }
 }
 

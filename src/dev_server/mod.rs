@@ -174,12 +174,11 @@ impl Serving {
             let mut paths: Vec<PathBuf> = burst.into_iter().map(|changed| changed.path).collect();
             paths.sort();
             paths.dedup();
-            match hold {
-                Some(hold) => self.bring_up(greatest, paths, seen, hold).await,
-                None => {
-                    self.tell(Event::Refreshed { changed: paths });
-                    self.browser.refresh();
-                }
+            if let Some(hold) = hold {
+                self.bring_up(greatest, paths, seen, hold).await
+            } else {
+                self.tell(Event::Refreshed { changed: paths });
+                self.browser.refresh();
             }
         }
     }

@@ -143,7 +143,7 @@ impl Node {
 
     /// The same for the holds up to `hold`.
     pub fn fail_after(&self, app: &AppName, problem: Problem, hold: Hold) {
-        self.seat(app).ask(Ask::Fail(problem, hold));
+        self.seat(app).ask(Ask::Fail(Box::new(problem), hold));
     }
 
     /// What of `app` runs: what serves, then what is kept.

@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) enum Ask {
     Want(Box<Generation>, Hold, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
-    Fail(Problem, Hold),
+    Fail(Box<Problem>, Hold),
     /// Tell what runs.
     Look(oneshot::Sender<Vec<Seen>>),
     /// End all of it, after the drain time at most.
@@ -167,7 +167,7 @@ impl Task {
                             given_up.answer(Wanted::Superseded);
                         }
                         self.number += 1;
-                        self.failed(self.number, problem);
+                        self.failed(self.number, *problem);
                     }
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
                     Some(Ask::End { drain, done }) => {

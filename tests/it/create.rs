@@ -32,6 +32,7 @@ fn an_app_is_made_whole() {
        Committed the first version, in a git repository of its own
     ");
     insta::assert_snapshot!(place.files().join("\n"), @"
+    daetest/.dae/app.schema.json
     daetest/.git/
     daetest/.gitignore
     daetest/README.md
@@ -48,9 +49,9 @@ fn an_app_is_made_whole() {
      .gitignore  | 6 ++++++
      README.md   | 7 +++++++
      app.py      | 3 +++
-     app.yaml    | 8 ++++++++
+     app.yaml    | 9 +++++++++
      pip-req.txt | 0
-     5 files changed, 24 insertions(+)
+     5 files changed, 25 insertions(+)
     ");
 }
 

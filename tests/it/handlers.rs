@@ -56,6 +56,8 @@ fn shown(answer: &Answer, names: &[&str]) -> String {
     format!("{} [{}] {}", answer.status, headers.join("; "), answer.text().trim_end())
 }
 
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn files_are_sent_as_rfc_9110_says() {
     let place = Place::new();
@@ -110,7 +112,6 @@ fn files_are_sent_as_rfc_9110_says() {
     let both = format!("\"x\", {tag}");
     let (same, older) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:19 GMT");
     let css = "/s/x.css";
-    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
     let cases: &[Case] = &[
         ("GET", css, &[]),
         ("HEAD", css, &[]),

@@ -22,6 +22,7 @@ mod node;
 mod package;
 mod pins;
 mod schedules;
+mod schema;
 mod serve;
 mod session;
 mod traffic;
