@@ -175,7 +175,7 @@ impl Serving {
             paths.sort();
             paths.dedup();
             if let Some(hold) = hold {
-                self.bring_up(greatest, paths, seen, hold).await
+                self.bring_up(greatest, paths, seen, hold).await;
             } else {
                 self.tell(Event::Refreshed { changed: paths });
                 self.browser.refresh();
