@@ -149,8 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn app_yaml_has_the_form_of_2012() {
-        insta::assert_snapshot!(text(&files(Template::Blank), "app.yaml"), @r"
+    fn app_yaml_has_the_form_of_2012_below_a_line_for_editors() {
+        insta::assert_snapshot!(text(&files(Template::Blank), "app.yaml"), @"
+        # yaml-language-server: $schema=.dae/app.schema.json
         application: my_blog
         version: 1
         runtime: python
