@@ -112,11 +112,16 @@ impl Terminal {
         }
     }
 
-    /// A line in the gutter form on stderr.
+    /// A line in the gutter form on stderr. With `--json` only what warns is told, as an event of that name.
     pub fn line(&self, line: &Line) {
         let loud = matches!(line.tone, Tone::Warning | Tone::Bad);
-        if self.format == Format::Json
-            || self.verbosity == Verbosity::Quiet && !loud
+        if self.format == Format::Json {
+            if loud {
+                self.write_out(&json!({ "event": line.word, "text": line.text }).to_string());
+            }
+            return;
+        }
+        if self.verbosity == Verbosity::Quiet && !loud
             || self.verbosity < Verbosity::Verbose && line.word.is_empty() && line.tone == Tone::Quiet
         {
             return;

@@ -25,7 +25,7 @@ pub fn is_network(stderr: &str) -> bool {
 /// `doing` follows "could not".
 pub fn uv(doing: &str, said: &Said) -> Problem {
     let stderr = tidy(&said.stderr);
-    if let Some(problem) = common(&stderr) {
+    if let Some(problem) = repository(&stderr).or_else(|| common(&stderr)) {
         return problem;
     }
     if let Some((before, _)) = stderr.split_once(" was not found in the package registry") {
@@ -95,6 +95,34 @@ fn common(stderr: &str) -> Option<Problem> {
     None
 }
 
+/// What git said through uv of a repository that a line of pip-req.txt names.
+fn repository(stderr: &str) -> Option<Problem> {
+    if !stderr.contains("Git operation failed") {
+        return None;
+    }
+    let line = between(stderr, "Failed to download and build `", "`")?;
+    let (name, address) = line.split_once(" @ git+")?;
+    let (address, revision) = address.rsplit_once('@').unwrap_or((address, ""));
+    let revision = revision.split('#').next().unwrap_or(revision);
+    let gone = ["not our ref", "no such ref was fetched", "couldn't find remote ref", "reference is not a tree"];
+    if gone.iter().any(|words| stderr.contains(words)) {
+        return Some(
+            Problem::new("vcs.revision-gone", format!("`{name}` is pinned to a revision that is not there any more"))
+                .because(format!(
+                    "`{address}` has no commit `{revision}`; somebody rewrote its history, or it was mistyped"
+                ))
+                .try_running(format!("dae update {name}"))
+                .hint("which pins the newest revision of what it follows; nothing was changed"),
+        );
+    }
+    let why = stderr.lines().map(str::trim).find(|line| line.starts_with("fatal:")).unwrap_or("fatal: it said nothing");
+    Some(
+        Problem::new("vcs.unreachable", format!("the repository `{address}` of `{name}` cannot be reached"))
+            .because(why.trim_start_matches("fatal:").trim())
+            .hint(format!("check the address and that `git ls-remote {address}` works here; nothing was changed")),
+    )
+}
+
 fn unknown(name: &str) -> Problem {
     Problem::new("installer.unknown-package", format!("there is no package `{name}`"))
         .because("the package index has nothing of that name")
@@ -155,4 +183,27 @@ fn last_lines(text: &str, count: usize) -> String {
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(of_git: &str) -> Problem {
+        let stderr = format!(
+            "error: Failed to download and build `mylib @ git+https://host/mylib@dead00000000000000000000000000000000beef`\n\
+             cause: Git operation failed\n  cause: failed to fetch commit\n  --- stderr\n  {of_git}\n"
+        );
+        uv("make the virtualenv match", &Said { success: false, stdout: String::new(), stderr })
+    }
+
+    #[test]
+    fn a_revision_that_is_gone_is_not_a_repository_that_is_gone() {
+        let gone = said("fatal: remote error: upload-pack: not our ref dead00000000000000000000000000000000beef");
+        assert_eq!(gone.code, "vcs.revision-gone");
+        assert!(gone.message.contains("`mylib`") && gone.hints.len() == 2, "{gone:?}");
+        let unreachable = said("fatal: '/tmp/mylib' does not appear to be a git repository");
+        assert_eq!(unreachable.code, "vcs.unreachable");
+        assert_eq!(unreachable.causes, ["'/tmp/mylib' does not appear to be a git repository"]);
+    }
 }
