@@ -124,10 +124,8 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     --- stderr
     error: the requirements contradict each other
 
-      | Because requests==[VERSION] depends on urllib3>=1.21.1,<3 and you require requests==[VERSION], we
-      | can conclude that you require urllib3>=1.21.1,<3.
-      | And because you require urllib3<1, we can conclude that your requirements are
-      | unsatisfiable.
+      | Because requests==[VERSION] depends on urllib3>=1.21.1,<3 and you require requests==[VERSION], we can conclude that you require urllib3>=1.21.1,<3.
+      | And because you require urllib3<1, we can conclude that your requirements are unsatisfiable.
 
     hint: ask for less on one side; a version that pip-req.txt pins may move when its name is typed along
     ");

@@ -299,4 +299,34 @@ fn what_cannot_be_pinned_is_refused_with_what_to_type() {
 
     hint: name the branch once: `dae install "table-lamp @ git+file://[HOME]/lamp@BRANCH"`
     "#);
+    // What is pinned to a commit that is gone, or in a repository that is.
+    let before = place.read("pip-req.txt").replace(&revisions[0], gone);
+    place.write("pip-req.txt", &before);
+    insta::assert_snapshot!(shown(&place.dae(["sync"]).run()), @"
+    exit: 1
+    --- stderr
+    error: `table-lamp` is pinned to a revision that is not there any more
+      because: `file://[HOME]/lamp` has no commit `0123456789abcdef0123456789abcdef01234567`; somebody rewrote its history, or it was mistyped
+
+    hint: type `dae update table-lamp`
+    hint: which pins the newest revision of what it follows; nothing was changed
+    ");
+    place.write("pip-req.txt", before.replace("/lamp@", "/no-lamp@"));
+    insta::assert_snapshot!(shown(&place.dae(["sync"]).run()), @"
+    exit: 1
+    --- stderr
+    error: the repository `file://[HOME]/no-lamp` of `table-lamp` cannot be reached
+      because: '[HOME]/no-lamp' does not appear to be a git repository
+
+    hint: check the address and that `git ls-remote file://[HOME]/no-lamp` works here; nothing was changed
+    ");
+    place.write("pip-req.txt", format!("table-lamp @ {address}@{}\n", revisions[0]));
+    insta::assert_snapshot!(shown(&place.dae(["install", "--hashes", "markupsafe"]).run()), @"
+    exit: 1
+    --- stderr
+    error: `table-lamp` comes from a repository, and hashes cannot be asked of those
+      because: `pip install -r pip-req.txt` refuses a file that has hashes on some lines and a repository on another
+
+    hint: leave `--hashes` away (a full revision fixes the content as well), or install a released version of it
+    ");
 }

@@ -35,6 +35,8 @@ pub fn tell_uv(uv: &mut Command) {
     if !environment.contains_key("UV_HTTP_RETRIES") {
         uv.env("UV_HTTP_RETRIES", "1");
     }
+    // What it says is read: one line of it is one line.
+    uv.env("UV_NO_WRAP", "1");
     uv.env("UV_NO_PROGRESS", "1").env("NO_COLOR", "1").env("UV_PYTHON_DOWNLOADS", "never");
 }
 

@@ -114,6 +114,9 @@ impl<'a> Project<'a> {
         let tools = self.make_venv()?;
         self.settle(&tools, &pins, &mut asked)?;
         let hashes = if pins.has_hashes() { Hashes::With } else { hashes };
+        if hashes == Hashes::With {
+            hashable(pins.iter().map(|pin| &pin.requirement).chain(asked.iter().map(|one| &one.requirement)))?;
+        }
         let closure = self.resolve(&tools, &pins, &mut asked, pins.preferred(), hashes)?;
         pins.take(&closure, &asked, &self.pinned_elsewhere(&pins));
         self.put_and_write(&tools, pins, Names::Everything)
@@ -341,6 +344,18 @@ fn fitting<'r>(installer: Installer, mut all: impl Iterator<Item = &'r Requireme
         }
         (installer, _) => installer,
     }
+}
+
+/// pip wants a hash of every line of a file in which one has any, and has none for a repository: such a file could be
+/// installed by nobody else.
+fn hashable<'r>(mut requirements: impl Iterator<Item = &'r Requirement>) -> Result<()> {
+    let Some(other) = requirements.find(|requirement| requirement.repository().is_some()) else { return Ok(()) };
+    Err(Problem::new(
+        "pins.no-hash",
+        format!("`{}` comes from a repository, and hashes cannot be asked of those", other.name),
+    )
+    .because("`pip install -r pip-req.txt` refuses a file that has hashes on some lines and a repository on another")
+    .hint("leave `--hashes` away (a full revision fixes the content as well), or install a released version of it"))
 }
 
 /// Why `name` cannot be taken out.
