@@ -117,6 +117,34 @@ impl DevSettings {
         reader.done(settings)
     }
 
+    /// What an app's processes are told of it: one variable a service (see `node/contract.rs`). `root` is the app's folder.
+    pub fn environment(&self, root: &Path) -> Vec<(String, String)> {
+        let mut env = Vec::new();
+        let mut set = |name: &str, value: String| env.push((name.to_owned(), value));
+        if let Some(Mysql { address, user, passwd, db }) = &self.mysql {
+            set("DAE_MYSQL_HOST", address.host.clone());
+            set("DAE_MYSQL_PORT", address.port.to_string());
+            for (name, value) in [("USER", user), ("PASSWORD", passwd), ("DB", db)] {
+                if let Some(value) = value {
+                    set(&format!("DAE_MYSQL_{name}"), value.clone());
+                }
+            }
+        }
+        let list = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
+        for (name, addresses) in [("DAE_MEMCACHE", &self.memcache), ("DAE_BEANSDB", &self.beansdb)] {
+            if !addresses.is_empty() {
+                set(name, list(addresses));
+            }
+        }
+        if let Some(queue) = &self.queue {
+            set("DAE_QUEUE", queue.to_string());
+        }
+        if let Some(permdir) = &self.permdir {
+            set("DAE_PERMDIR", root.join(permdir).to_string_lossy().into_owned());
+        }
+        env
+    }
+
     /// Every service that is somebody else's.
     pub fn elsewhere(&self) -> Vec<Elsewhere> {
         let mysql = self.mysql.iter().map(|mysql| ("mysql".to_owned(), &mysql.address));

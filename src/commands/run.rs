@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Context, Outcome};
-use crate::app::App;
-use crate::dev_server::local;
+use crate::app::{App, DevSettings};
+use crate::dev_server::local::Local;
 use crate::problem::{Doing as _, Problem};
 use crate::python;
 
@@ -22,15 +22,20 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = context.app()?;
-    become_command(context, &app, &args.command[0], &args.command[1..])
+    become_command(context, &app, "dev.yaml", &args.command)
 }
 
-/// Turns this process into `program`, so that signals, the terminal and the exit code are its own.
-pub fn become_command(context: &Context, app: &App, program: &str, args: &[String]) -> Outcome {
+/// Turns this process into `command`, so that signals, the terminal and the exit code are its own. `settings` names the file
+/// that says where the services are.
+pub fn become_command(context: &Context, app: &App, settings: &str, command: &[String]) -> Outcome {
+    let Some((program, args)) = command.split_first() else {
+        return Err(Problem::new("run.nothing", "there is no command to run").try_running("dae run -- CMD").exit(2));
+    };
+    let (settings, _) = DevSettings::read(&app.root, settings)?;
     let terminal = context.terminal.clone();
-    let environment = python::prepare(app, &context.dirs.cache, &|event| terminal.tell(&event))?;
+    let python = python::prepare(app, &context.dirs.cache, &|event| terminal.tell(&event))?;
     terminal.still();
-    let env = local::environment(app, &environment, &context.environment);
+    let env = Local { app, python: &python, settings: &settings, inherited: &context.environment }.environment();
     let program = found(program, &env);
     let error = Command::new(&program).args(args).current_dir(&context.cwd).env_clear().envs(env).exec();
     if error.kind() == std::io::ErrorKind::NotFound {

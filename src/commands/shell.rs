@@ -20,5 +20,5 @@ else:
 
 pub fn run(_: Args, context: &Context) -> Outcome {
     let app = context.app()?;
-    become_command(context, &app, "python", &["-c".into(), PROMPT.into()])
+    become_command(context, &app, "dev.yaml", &["python".into(), "-c".into(), PROMPT.into()])
 }

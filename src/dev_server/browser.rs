@@ -8,7 +8,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+};
 use hyper::{Method, StatusCode};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -88,8 +90,9 @@ impl Front for Browser {
             }
             _ if path.starts_with("/_dae/") => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
             _ => {
-                // So that the script can be added to a page without unpacking it.
-                if *request.method() == Method::GET {
+                // So that the script can be added to a page without unpacking it; what a page fetches comes as it is sent.
+                let page = request.headers().get(ACCEPT).and_then(|kinds| kinds.to_str().ok());
+                if *request.method() == Method::GET && page.is_some_and(|kinds| kinds.contains("text/html")) {
                     request.headers_mut().remove(ACCEPT_ENCODING);
                 }
                 Err(request)

@@ -27,7 +27,7 @@ pub use event::Event;
 pub use feed::{Feed, Item};
 pub use session::{Server, Session, not_served};
 
-use crate::app::App;
+use crate::app::{App, DevSettings};
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
 use crate::node::{self, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
@@ -35,6 +35,7 @@ use crate::python;
 use browser::Browser;
 use change::Change;
 use control::Control;
+use local::Local;
 use watch::{Changed, Watch};
 
 /// After the last change of a burst, this long is waited for another.
@@ -70,6 +71,8 @@ struct Serving {
     /// The app as it was last read without a problem.
     app: App,
     environment: Option<python::Environment>,
+    /// dev.yaml.
+    settings: DevSettings,
     /// Counts how often the virtualenv was brought in line.
     edition: u64,
 }
@@ -126,6 +129,7 @@ impl DevServer {
             events: events.clone(),
             app,
             environment: None,
+            settings: DevSettings::default(),
             edition: 0,
         };
         // Nobody listens any more when the server goes down.
@@ -187,9 +191,10 @@ impl Serving {
         if let Err(problem) = self.prepare(change).await {
             return self.node.fail_after(&self.app.name, problem, hold);
         }
-        let Some(environment) = &self.environment else { return };
+        let Some(python) = &self.environment else { return };
         let inherited = &self.node.settings.inherited;
-        let generation = local::generation(&self.app, environment, inherited, self.edition, self.learned.clone());
+        let local = Local { app: &self.app, python, settings: &self.settings, inherited };
+        let generation = local.generation(self.edition, self.learned.clone());
         let wanted = self.node.want_after(generation, hold);
         let (events, browser) = (self.events.clone(), self.browser.clone());
         tokio::spawn(async move {
@@ -209,6 +214,7 @@ impl Serving {
 
     /// Reads app.yaml again and brings the virtualenv in line, where the change calls for it.
     async fn prepare(&mut self, change: Change) -> Result<()> {
+        self.settings = DevSettings::read(&self.root, "dev.yaml")?.0;
         if change == Change::Manifest {
             let name = self.app.name.clone();
             let (app, warnings) = App::read(&self.root)?;

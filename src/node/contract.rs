@@ -8,6 +8,9 @@
 //! | `DAE_APPROOT` | the folder app.yaml is in |
 //! | `DAE_WORKER` | `async`, `sync` or `asgi` |
 //! | `DAE_PERMDIR` | the folder for permanent files |
+//! | `DAE_MYSQL_HOST`, `_PORT`, `_USER`, `_PASSWORD`, `_DB` | the app's database, where one is set |
+//! | `DAE_MEMCACHE`, `DAE_BEANSDB` | `host:port`, several with commas between, where one is set |
+//! | `DAE_QUEUE` | `host:port`, where one is set |
 //! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
 use super::Generation;

@@ -217,17 +217,17 @@ fn files_are_sent_as_rfc_9110_says() {
     GET /s/x.css Range: bytes=0-3; If-Range: Tue, 14 Nov 2023 22:13:19 GMT
       200 [content-type: text/css; charset=utf-8; content-length: 17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {color: red}
     GET /s/x.css Accept-Encoding: gzip, deflate, br
-      200 [content-type: text/css; charset=utf-8; content-length: 17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {color: red}
+      200 [content-type: text/css; charset=utf-8; content-length: 21; content-encoding: br; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] brotli, says its name
     GET /s/x.css Accept-Encoding: br;q=0, gzip;q=0.5
-      200 [content-type: text/css; charset=utf-8; content-length: 17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {color: red}
+      200 [content-type: text/css; charset=utf-8; content-length: 22; content-encoding: gzip; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] gzipped, says its name
     GET /s/x.css Accept-Encoding: *
-      200 [content-type: text/css; charset=utf-8; content-length: 17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {color: red}
+      200 [content-type: text/css; charset=utf-8; content-length: 21; content-encoding: br; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] brotli, says its name
     GET /s/x.css Accept-Encoding: identity
       200 [content-type: text/css; charset=utf-8; content-length: 17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {color: red}
     GET /s/x.css Accept-Encoding: gzip; If-None-Match: [TAG]
-      304 [vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT] 
+      200 [content-type: text/css; charset=utf-8; content-length: 22; content-encoding: gzip; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] gzipped, says its name
     GET /s/x.css Accept-Encoding: gzip; Range: bytes=0-6
-      206 [content-type: text/css; charset=utf-8; content-length: 7; content-range: bytes 0-6/17; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] body {c
+      206 [content-type: text/css; charset=utf-8; content-length: 7; content-range: bytes 0-6/22; content-encoding: gzip; vary: accept-encoding; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] gzipped
     GET /s/x.css.gz 
       200 [content-type: application/gzip; content-length: 22; last-modified: Tue, 14 Nov 2023 22:13:20 GMT; accept-ranges: bytes] gzipped, says its name
     GET /s/old.js Accept-Encoding: gzip

@@ -229,3 +229,31 @@ fn run_and_test_get_the_contract_and_give_back_the_exit_code() {
     place.write("app/test_one.py", format!("{test}        self.fail()\n"));
     assert_eq!(place.dae(["test", "-C", "app", "--", "-v"]).run().code, 1);
 }
+
+#[test]
+fn dev_yaml_points_the_app_at_its_services_and_test_yaml_its_tests() {
+    let place = app("one");
+    place.write(
+        "app/app.py",
+        "import os\n\ndef app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    \
+         names = ['DAE_MYSQL_HOST', 'DAE_MYSQL_PORT', 'DAE_MEMCACHE', 'DAE_PERMDIR']\n    \
+         return [' '.join(os.environ.get(name, '-') for name in names).encode()]\n",
+    );
+    place.write("app/dev.yaml", "mysql: {host: db.example, port: 3307}\nmemcache: [127.0.0.1:11212]\npermdir: files\n");
+    let (mut serve, port) = serve(&place);
+    let files = place.path("app").canonicalize().unwrap().join("files");
+    assert_eq!(get(port, "app.localhost", "/").text(), format!("db.example 3307 127.0.0.1:11212 {}", files.display()));
+    place.write("app/dev.yaml", "memcache: [127.0.0.1:11213]\n");
+    assert!(until(port, "11213").starts_with("- - 127.0.0.1:11213"));
+    place.write("app/dev.yaml", "memcache: nonsense port\n");
+    serve.until("error:");
+    assert!(serve.stop().stderr.contains("db.example"), "a service elsewhere is named");
+    place.write("app/dev.yaml", "queue: 127.0.0.1:1\n").write("app/test.yaml", "queue: 127.0.0.1:2\n");
+    let asks = ["-C", "app", "--", "python", "-c", "import os; print(os.environ['DAE_QUEUE'])"];
+    assert_eq!(place.dae(std::iter::once("run").chain(asks)).ok().stdout, "127.0.0.1:1\n");
+    place.write(
+        "app/test_q.py",
+        "import os, unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(os.environ['DAE_QUEUE'], '127.0.0.1:2')\n",
+    );
+    place.dae(["test", "-C", "app"]).ok();
+}
