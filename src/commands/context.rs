@@ -7,7 +7,7 @@ use etcetera::BaseStrategy as _;
 
 use crate::app::{self, App};
 use crate::problem::{Doing as _, Problem, Result};
-use crate::term::{ColorWhen, Format, Line, Report, Terminal, Tone, Verbosity, draw};
+use crate::term::{ColorWhen, Format, Line, Report, Terminal, Tone, Verbosity};
 
 /// What a command returns.
 pub type Outcome = Result<Box<dyn Report>>;
@@ -34,8 +34,6 @@ pub struct Dirs {
     pub config: PathBuf,
     /// What can be fetched or made again: uv, the runtime set.
     pub cache: PathBuf,
-    /// What cannot: nothing so far but histories.
-    pub state: PathBuf,
     /// Sockets; short, because a socket's path may have 107 bytes at most.
     pub run: PathBuf,
 }
@@ -100,7 +98,6 @@ impl Context {
     /// A problem that does not end the command.
     pub fn warn(&self, problem: &Problem) {
         self.terminal.line(&Line::warning(problem.to_string()));
-        let _ = draw;
     }
 }
 
@@ -109,17 +106,12 @@ impl Dirs {
         let base = etcetera::choose_base_strategy().map_err(|error| {
             Problem::new("env.home", "there is no home folder to keep settings in").because(error).hint("set `HOME`")
         })?;
-        // SAFETY of the fallback: the folder is made with mode 0700 and its owner is checked before use.
+        // Others can write to the fallback's parent: so it is made with mode 0700, and its owner is checked before use.
         let run = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map_or_else(
             || std::env::temp_dir().join(format!("dae-{}", nix::unistd::getuid())),
             |dir| PathBuf::from(dir).join("dae"),
         );
-        Ok(Self {
-            config: base.config_dir().join("dae"),
-            cache: base.cache_dir().join("dae"),
-            state: base.state_dir().unwrap_or_else(|| base.data_dir()).join("dae"),
-            run,
-        })
+        Ok(Self { config: base.config_dir().join("dae"), cache: base.cache_dir().join("dae"), run })
     }
 
     /// The folder for sockets, there and nobody else's.
