@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::guardian::descendants;
 use crate::term::show_cursor;
 
 /// How long children may take to end when asked, before they are killed.
@@ -65,24 +65,15 @@ impl Interrupt {
     }
 }
 
-/// Ends children until the process itself ends: the step that was under way may start another one before it gives up.
+/// Ends children until the process itself ends: the step that was under way may start another one before it gives up. Where
+/// the system does not say which they are, they come to their own end, and the command ends after them.
 fn end_children() {
     let since = Instant::now();
     loop {
         let signal = if since.elapsed() < GRACE { Signal::SIGTERM } else { Signal::SIGKILL };
-        for child in descendants(std::process::id()) {
+        for child in descendants() {
             let _ = kill(child, signal);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// Nothing where the system does not say: children then come to their own end, and the command ends after them.
-fn descendants(pid: u32) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> =
-        children.flat_map(|text| text.split(' ').filter_map(|word| word.parse().ok()).collect::<Vec<_>>()).collect();
-    let below = children.iter().flat_map(|child| descendants(*child));
-    children.iter().filter_map(|child| i32::try_from(*child).ok().map(Pid::from_raw)).chain(below).collect()
 }

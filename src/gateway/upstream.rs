@@ -81,11 +81,6 @@ impl Upstream {
         let _ = self.leases.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// How many answers are under way.
-    pub fn leased(&self) -> usize {
-        *self.leases.borrow()
-    }
-
     /// Closes the free connections, so that the server need not wait for them when it ends.
     pub fn close(&self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -155,14 +155,6 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Ends one app: no route, no process.
-    pub async fn remove(&self, app: &AppName) {
-        let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
-        if let Some(seat) = seat {
-            end(&seat, self.settings.rollout.drain_within).await;
-        }
-    }
-
     /// Ends everything; answers under way have `drain` to finish.
     pub async fn stop(&self, drain: Duration) {
         let seats: Vec<Seat> =

@@ -138,10 +138,6 @@ impl Remotes {
         self.known.default.as_deref()
     }
 
-    pub fn of_app(&self, app: &AppName) -> Option<&str> {
-        self.known.apps.get(app.as_str()).map(String::as_str)
-    }
-
     /// Remembers where an app answers; says whether that is news.
     pub fn saw(&mut self, remote: &str, app: &AppName, url: &str) -> bool {
         self.known.urls.insert(format!("{remote}/{app}"), url.to_owned()).as_deref() != Some(url)

@@ -199,8 +199,9 @@ fn processes() -> Vec<Entry> {
     std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(read).collect()
 }
 
+/// Every process below this one; none where the system does not say.
 #[cfg(target_os = "linux")]
-fn descendants() -> Vec<Pid> {
+pub fn descendants() -> Vec<Pid> {
     let all = processes();
     let mut family = vec![getpid()];
     let mut at = 0;
@@ -213,6 +214,6 @@ fn descendants() -> Vec<Pid> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn descendants() -> Vec<Pid> {
+pub fn descendants() -> Vec<Pid> {
     Vec::new()
 }
