@@ -7,6 +7,7 @@
 //! - [`app`]: an app as its author wrote it: its name, app.yaml, what a new one consists of
 //! - [`python`]: interpreters, virtualenvs, pip-req.txt, the installer, the runtime set
 //! - [`supervisor`]: child processes; knows no apps
+//! - [`services`]: what an app finds around it: data, queues, mail
 //! - [`gateway`]: HTTP in front of whatever answers; knows no apps
 //! - [`node`]: runs apps generation by generation
 //! - [`packaging`]: an app as an OCI image
@@ -25,5 +26,6 @@ pub mod packaging;
 pub mod problem;
 pub mod python;
 pub mod remote;
+pub mod services;
 pub mod supervisor;
 pub mod term;

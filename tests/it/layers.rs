@@ -10,13 +10,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("app", &["problem"]),
     ("python", &["problem", "term", "app"]),
     ("thrift", &["problem", "term"]),
-    ("services", &["problem", "term", "app"]),
     ("supervisor", &["problem", "term"]),
+    ("services", &["problem", "term", "app", "supervisor"]),
     ("gateway", &["problem", "term"]),
     ("node", &["problem", "term", "app", "python", "thrift", "services", "supervisor", "gateway"]),
     ("packaging", &["problem", "term", "app", "python"]),
     ("remote", &["problem", "term", "app", "packaging"]),
-    ("remote::server", &["problem", "term", "app", "python", "supervisor", "gateway", "node", "packaging", "remote"]),
+    (
+        "remote::server",
+        &["problem", "term", "app", "python", "services", "supervisor", "gateway", "node", "packaging", "remote"],
+    ),
     ("remote::kubernetes", &["problem", "term", "app", "packaging", "remote"]),
     ("dev_server", &["problem", "term", "app", "python", "thrift", "services", "supervisor", "gateway", "node"]),
 ];

@@ -1,0 +1,58 @@
+//! What an app finds around it: each service starts in the app's own [`Space`], tells its address by the environment
+//! contract, and stops with whoever started it.
+
+mod platform;
+
+use std::path::PathBuf;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use platform::Platform;
+
+use crate::app::AppName;
+
+/// Where one app's services keep what is theirs. Both folders exist, and only the user can read them.
+#[derive(Debug, Clone)]
+pub struct Space {
+    pub app: AppName,
+    /// Outlives the services.
+    pub data: PathBuf,
+    /// For sockets; a short path, gone with the services.
+    pub run: PathBuf,
+}
+
+/// A service that runs. Dropping it lets go without waiting.
+#[derive(Debug)]
+pub struct Running {
+    pub service: &'static str,
+    /// What the app's processes are told of it: see `node/contract.rs`.
+    pub env: Vec<(String, String)>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// `task` ends soon after `stop` is cancelled, with everything written.
+    pub fn new(
+        service: &'static str,
+        env: Vec<(String, String)>,
+        stop: CancellationToken,
+        task: JoinHandle<()>,
+    ) -> Self {
+        Self { service, env, stop, task }
+    }
+
+    /// Ends it, and returns when it has ended.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // A task that panicked has ended as well.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
