@@ -145,6 +145,17 @@ impl DevSettings {
         env
     }
 
+    /// Whether it names a server in place of dae's own `service`.
+    pub fn replaces(&self, service: &str) -> bool {
+        match service {
+            "mysql" => self.mysql.is_some(),
+            "memcache" => !self.memcache.is_empty(),
+            "beansdb" => !self.beansdb.is_empty(),
+            "queue" => self.queue.is_some(),
+            _ => false,
+        }
+    }
+
     /// Every service that is somebody else's.
     pub fn elsewhere(&self) -> Vec<Elsewhere> {
         let mysql = self.mysql.iter().map(|mysql| ("mysql".to_owned(), &mysql.address));

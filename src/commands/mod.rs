@@ -21,6 +21,7 @@ pub mod rollback;
 pub mod run;
 pub mod schema;
 pub mod serve;
+mod services;
 pub mod shell;
 pub mod status;
 pub mod stop;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Context, Outcome, foreground};
+use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
 use crate::problem::{Doing as _, Problem, Result};
+use crate::services::{Shared, Tell};
 use crate::term::{Done, Keys, Line, Tone};
 
 /// Run the app here, with live reload
@@ -76,6 +77,12 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     keep_schema(&app.root);
     context.dirs.make_run()?;
     let listener = port::bind(SocketAddr::new(args.host, args.port))?;
+    let runtime = foreground::runtime()?;
+    let services_run = services::run_dir(context)?;
+    let (tell, told) = mpsc::unbounded_channel();
+    let tell = Tell::new(move |event| drop(tell.send(event)));
+    let space = || services::space(&app, services_run.path(), tell);
+    let shared = runtime.block_on(Shared::join(&app.root, space))?;
     let server = DevServer {
         root: app.root.clone(),
         listener,
@@ -84,8 +91,12 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
         feed: Arc::new(Feed::default()),
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),
+        services: shared.provided.clone(),
+        told,
     };
-    foreground::runtime()?.block_on(run_with_keys(server, app, args.open, &mut session, context))?;
+    let outcome = runtime.block_on(run_with_keys(server, app, args.open, &mut session, context));
+    runtime.block_on(shared.end());
+    outcome?;
     foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))

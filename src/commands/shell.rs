@@ -1,6 +1,6 @@
 //! `dae shell`.
 
-use super::run::become_command;
+use super::run::with_services;
 use super::{Context, Outcome};
 
 /// Open a Python prompt with the app's code and the platform, IPython where the virtualenv has it
@@ -20,5 +20,5 @@ else:
 
 pub fn run(_: Args, context: &Context) -> Outcome {
     let app = context.app()?;
-    become_command(context, &app, "dev.yaml", &["python".into(), "-c".into(), PROMPT.into()])
+    with_services(context, &app, &["python".into(), "-c".into(), PROMPT.into()])
 }

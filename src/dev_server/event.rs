@@ -10,6 +10,7 @@ use super::Status;
 use crate::gateway::Access;
 use crate::node::Start;
 use crate::problem::Problem;
+use crate::services;
 use crate::term::{self, Line, Shown, Tone};
 
 #[derive(Debug, Clone, Serialize)]
@@ -58,6 +59,7 @@ pub enum Event {
     },
     Served(Access),
     Python(crate::python::Event),
+    Service(services::Event),
 }
 
 fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -96,12 +98,14 @@ impl term::Event for Event {
                 Line::new(tone, access.status.to_string(), text)
             }
             Self::Python(event) => return event.show(),
+            Self::Service(event) => return event.show(),
         })
     }
 
     fn json(&self) -> serde_json::Value {
         match self {
             Self::Python(event) => event.json(),
+            Self::Service(event) => event.json(),
             _ => serde_json::to_value(self).unwrap_or_default(),
         }
     }

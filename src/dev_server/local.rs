@@ -1,10 +1,11 @@
 //! How an app's code is run on this machine, by `dae serve`, `dae run` and what is like them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::{App, DevSettings};
 use crate::node::{Generation, Launch, contract};
 use crate::python;
+use crate::services::Provided;
 
 /// `DAE_ENV` on a developer's machine. Exactly this: apps of the real DAE compare it.
 pub const SDK: &str = "SDK";
@@ -16,15 +17,24 @@ pub struct Local<'a> {
     pub python: &'a python::Environment,
     /// dev.yaml, or test.yaml for tests.
     pub settings: &'a DevSettings,
+    /// What the services on this machine provide.
+    pub services: &'a [Provided],
     /// What dae itself was started with.
     pub inherited: &'a [(String, String)],
+}
+
+/// What an app's processes are told of its services: of those here, and of those that `settings` name in their place. `root` is
+/// the app's folder.
+pub fn provided_env(services: &[Provided], settings: &DevSettings, root: &Path) -> Vec<(String, String)> {
+    let here = services.iter().filter(|provided| !settings.replaces(&provided.service));
+    here.flat_map(|provided| provided.env.iter().cloned()).chain(settings.environment(root)).collect()
 }
 
 impl Local<'_> {
     /// A generation of the app as it is on disk. `edition` changes with the packages; `learned` is where it is kept what a
     /// warm parent should import.
     pub fn generation(&self, edition: u64, learned: Option<PathBuf>) -> Generation {
-        let Self { app, python, settings, inherited } = self;
+        let Self { app, python, settings, services, inherited } = self;
         let path =
             inherited.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, value)| value.as_str());
         // What an activated virtualenv sets.
@@ -32,7 +42,7 @@ impl Local<'_> {
             ("VIRTUAL_ENV".into(), app.root.join("venv").to_string_lossy().into_owned()),
             ("PATH".into(), format!("{}:{path}", app.root.join("venv/bin").display())),
         ];
-        env.extend(settings.environment(&app.root));
+        env.extend(provided_env(services, settings, &app.root));
         Generation {
             app: app.name.clone(),
             manifest: app.manifest.clone(),

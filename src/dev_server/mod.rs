@@ -32,6 +32,7 @@ use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
 use crate::node::{self, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
+use crate::services::{self, Provided};
 use browser::Browser;
 use change::Change;
 use control::Control;
@@ -57,6 +58,10 @@ pub struct DevServer {
     pub cache_dir: PathBuf,
     /// What the app's processes get of the environment dae was started in.
     pub inherited: Vec<(String, String)>,
+    /// The services that run already.
+    pub services: Vec<Provided>,
+    /// What they tell.
+    pub told: mpsc::UnboundedReceiver<services::Event>,
 }
 
 /// The parts that a change needs.
@@ -73,6 +78,7 @@ struct Serving {
     environment: Option<python::Environment>,
     /// dev.yaml.
     settings: DevSettings,
+    services: Vec<Provided>,
     /// Counts how often the virtualenv was brought in line.
     edition: u64,
 }
@@ -108,6 +114,7 @@ impl DevServer {
         let control = Control { status: status.clone(), feed: self.feed, restarts };
         let browser = Browser::new(control, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
+        tokio::spawn(pass_on(self.told, events.clone()));
 
         let (tell, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.
@@ -130,6 +137,7 @@ impl DevServer {
             app,
             environment: None,
             settings: DevSettings::default(),
+            services: self.services,
             edition: 0,
         };
         // Nobody listens any more when the server goes down.
@@ -193,7 +201,7 @@ impl Serving {
         }
         let Some(python) = &self.environment else { return };
         let inherited = &self.node.settings.inherited;
-        let local = Local { app: &self.app, python, settings: &self.settings, inherited };
+        let local = Local { app: &self.app, python, settings: &self.settings, services: &self.services, inherited };
         let generation = local.generation(self.edition, self.learned.clone());
         let wanted = self.node.want_after(generation, hold);
         let (events, browser) = (self.events.clone(), self.browser.clone());
@@ -267,6 +275,14 @@ async fn retell(
             node::Event::Starting { .. } | node::Event::Serving { .. } | node::Event::Stopped { .. } => continue,
         };
         if events.send(retold).is_err() {
+            return;
+        }
+    }
+}
+
+async fn pass_on(mut told: mpsc::UnboundedReceiver<services::Event>, events: mpsc::UnboundedSender<Event>) {
+    while let Some(event) = told.recv().await {
+        if events.send(Event::Service(event)).is_err() {
             return;
         }
     }

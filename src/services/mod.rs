@@ -1,16 +1,22 @@
 //! What an app finds around it: each service starts in the app's own [`Space`], tells its address by the environment
 //! contract, and stops with whoever started it.
 
+mod event;
 mod platform;
+mod shared;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use event::{Event, Tell};
 pub use platform::Platform;
+pub use shared::Shared;
 
 use crate::app::AppName;
+use crate::problem::{Doing as _, Result};
 
 /// Where one app's services keep what is theirs. Both folders exist, and only the user can read them.
 #[derive(Debug, Clone)]
@@ -20,6 +26,16 @@ pub struct Space {
     pub data: PathBuf,
     /// For sockets; a short path, gone with the services.
     pub run: PathBuf,
+    /// Hears what a person should know of.
+    pub tell: Tell,
+}
+
+/// A service as an app's processes see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provided {
+    pub service: String,
+    /// See `node/contract.rs`.
+    pub env: Vec<(String, String)>,
 }
 
 /// A service that runs. Dropping it lets go without waiting.
@@ -30,6 +46,21 @@ pub struct Running {
     pub env: Vec<(String, String)>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+impl Space {
+    /// Makes both folders.
+    pub fn new(app: AppName, data: PathBuf, run: PathBuf, tell: Tell) -> Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        for folder in [&data, &run] {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .doing(|| format!("make the folder `{}`", folder.display()))?;
+        }
+        Ok(Self { app, data, run, tell })
+    }
 }
 
 impl Running {

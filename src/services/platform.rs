@@ -1,9 +1,8 @@
-//! All services of one app.
+//! All services of one app. Each is cheap until it is used, so all are there: what an app needs is not guessed at.
 
 use futures_util::future::join_all;
 
-use super::{Running, Space};
-use crate::app::DevSettings;
+use super::{Provided, Running, Space};
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -13,19 +12,20 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts every service that `settings` does not find elsewhere. Returns as soon as all of them listen.
+    /// Starts every service. Returns as soon as all of them listen.
     #[expect(clippy::unused_async, reason = "the services are not there yet")]
-    pub async fn start(space: Space, settings: &DevSettings) -> Result<Self> {
-        let running = Vec::new();
-        drop((space, settings));
-        Ok(Self { running })
+    pub async fn start(space: &Space) -> Result<Self> {
+        let _ = space;
+        Ok(Self { running: Vec::new() })
     }
 
     /// What the app's processes are told: see `node/contract.rs`.
-    pub fn env(&self) -> impl Iterator<Item = (String, String)> {
-        self.running.iter().flat_map(|service| service.env.iter().cloned())
+    pub fn provided(&self) -> Vec<Provided> {
+        let provided = |service: &Running| Provided { service: service.service.into(), env: service.env.clone() };
+        self.running.iter().map(provided).collect()
     }
 
+    /// Returns when everything is written.
     pub async fn stop(self) {
         join_all(self.running.into_iter().map(Running::stop)).await;
     }

@@ -96,6 +96,7 @@ async fn serve(
     back.abort();
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
     node.stop(DRAIN.saturating_sub(told.elapsed())).await;
+    server.end_services().await;
     hearing.abort();
     Ok(())
 }

@@ -15,6 +15,7 @@ mod control;
 mod disk;
 mod front;
 mod logs;
+mod platforms;
 mod processes;
 mod refusal;
 mod registry;
@@ -32,6 +33,7 @@ use disk::Disk;
 pub use front::NodeFront;
 
 pub use collect::Collected;
+use platforms::Platforms;
 use releases::Releases;
 pub use releases::Told;
 use store::Store;
@@ -56,6 +58,7 @@ pub struct Server {
     blobs: Blobs,
     node: Arc<Node>,
     releases: Releases,
+    platforms: Platforms,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// How long what nothing leads to is kept.
@@ -172,13 +175,19 @@ impl Server {
         }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
         let releases = Releases::new(live, tell);
+        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
-        Ok(Arc::new(Self { domain, dir, store, blobs, node, releases, in_use: RwLock::default(), grace }))
+        Ok(Arc::new(Self { domain, dir, store, blobs, node, releases, platforms, in_use: RwLock::default(), grace }))
     }
 
     /// While this is held nothing is collected. For work on the disk only.
     fn using(&self) -> RwLockReadGuard<'_, ()> {
         self.in_use.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called when the apps have ended.
+    pub async fn end_services(&self) {
+        self.platforms.stop().await;
     }
 
     fn settings(&self) -> &Settings {

@@ -250,7 +250,7 @@ impl Server {
             },
             release: Some(release.id.to_string()),
             brought_by: Some(brought_by.to_string()),
-            env: Vec::new(),
+            env: self.platforms.env(app).await?,
             learned: Some(assembled.learned.clone()),
         };
         Ok((generation, python.version.to_string()))

@@ -1,0 +1,86 @@
+//! What the commands share that need an app's services: those of the `dae serve` that runs, or their own for the moment.
+
+use std::path::Path;
+
+use super::{Context, foreground};
+use crate::app::{App, DevSettings};
+use crate::dev_server::local::provided_env;
+use crate::problem::{Doing as _, Problem, Result};
+use crate::services::{Provided, Shared, Space, Tell};
+use crate::term::Line;
+
+/// The services of an app, for as long as a command runs. Where they may start processes, the command runs below a
+/// guardian: see [`foreground::guard`].
+pub struct Services {
+    runtime: tokio::runtime::Runtime,
+    shared: Shared,
+    /// Their sockets; gone with them.
+    _run: tempfile::TempDir,
+}
+
+/// The space of the app as its developer knows it; its data outlives everything.
+pub fn space(app: &App, run: &Path, tell: Tell) -> Result<Space> {
+    Space::new(app.name.clone(), app.root.join(".dae/data"), run.to_owned(), tell)
+}
+
+/// A folder for the sockets of services.
+pub fn run_dir(context: &Context) -> Result<tempfile::TempDir> {
+    context.dirs.make_run()?;
+    let run = &context.dirs.run;
+    tempfile::Builder::new().prefix("app-").tempdir_in(run).doing(|| format!("make a folder in `{}`", run.display()))
+}
+
+/// Events of services go to the terminal.
+pub fn tell(context: &Context) -> Tell {
+    let terminal = context.terminal.clone();
+    Tell::new(move |event| terminal.tell(&event))
+}
+
+impl Services {
+    /// Joins whoever hosts them, or hosts them.
+    pub fn open(context: &Context, app: &App) -> Result<Self> {
+        let run = run_dir(context)?;
+        Self::join(&app.root, run, |run| space(app, run, tell(context)))
+    }
+
+    /// New ones that nobody shares, whose data is gone with `folder`.
+    pub fn throw_away(context: &Context, app: &App, folder: &Path) -> Result<Self> {
+        let run = run_dir(context)?;
+        let data = folder.join("data");
+        Self::join(folder, run, |run| Space::new(app.name.clone(), data, run.to_owned(), tell(context)))
+    }
+
+    fn join(root: &Path, run: tempfile::TempDir, space: impl FnOnce(&Path) -> Result<Space>) -> Result<Self> {
+        let runtime = foreground::runtime()?;
+        let shared = runtime.block_on(Shared::join(root, || space(run.path())))?;
+        Ok(Self { runtime, shared, _run: run })
+    }
+
+    pub fn provided(&self) -> &[Provided] {
+        &self.shared.provided
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// One variable of the environment contract, as the app's own processes have it: what dev.yaml says counts first.
+    pub fn variable(&self, app: &App, name: &str) -> Result<String> {
+        let (settings, _) = DevSettings::read(&app.root, "dev.yaml")?;
+        let found = provided_env(self.provided(), &settings, &app.root).into_iter().rfind(|(known, _)| known == name);
+        found.map(|(_, value)| value).ok_or_else(|| Problem::new("services.none", format!("no service sets `{name}`")))
+    }
+
+    /// Ends what this command hosts, once nobody else uses it.
+    pub fn end(self, context: &Context) {
+        let Self { runtime, shared, _run } = self;
+        runtime.block_on(async {
+            if shared.is_used() {
+                let text = "until the other dae process of this app that uses its services has ended";
+                context.terminal.line(&Line::new(crate::term::Tone::Plain, "waiting", text));
+                shared.unused().await;
+            }
+            shared.end().await;
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! The services of a node's apps: each app has its own, from its first release on for as long as the node runs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use tokio::sync::Mutex;
+
+use crate::app::AppName;
+use crate::problem::Result;
+use crate::services::{Platform, Space, Tell};
+
+pub(super) struct Platforms {
+    /// An app's data is in `APP/data` below it.
+    apps: PathBuf,
+    run: PathBuf,
+    running: Mutex<HashMap<AppName, Platform>>,
+}
+
+impl Platforms {
+    pub fn new(apps: PathBuf, run: PathBuf) -> Self {
+        Self { apps, run, running: Mutex::default() }
+    }
+
+    /// What the processes of `app` are told of its services; they are started where they do not run yet.
+    pub async fn env(&self, app: &AppName) -> Result<Vec<(String, String)>> {
+        let mut running = self.running.lock().await;
+        if !running.contains_key(app) {
+            let (data, run) = (self.apps.join(app.as_str()).join("data"), self.run.join(format!("{app}-services")));
+            let space = Space::new(app.clone(), data, run, Tell::nobody())?;
+            running.insert(app.clone(), Platform::start(&space).await?);
+        }
+        let provided = running.get(app).map(Platform::provided).unwrap_or_default();
+        Ok(provided.into_iter().flat_map(|service| service.env).collect())
+    }
+
+    /// Ends all of them, once the apps have ended.
+    pub async fn stop(&self) {
+        let all: Vec<Platform> = self.running.lock().await.drain().map(|(_, platform)| platform).collect();
+        futures_util::future::join_all(all.into_iter().map(Platform::stop)).await;
+    }
+}

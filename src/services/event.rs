@@ -1,0 +1,60 @@
+//! What services tell while they run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::problem::Problem;
+use crate::term::{self, Line, Shown, Tone};
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Something to know of, as that a database was started, or that a mail came in.
+    Service { service: String, text: String },
+    /// A service cannot do its work.
+    ServiceFailed { service: String, problem: Problem },
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Tell(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Tell {
+    pub fn new(hear: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// For whoever wants to know of nothing.
+    pub fn nobody() -> Self {
+        Self::new(drop)
+    }
+
+    pub fn note(&self, service: &str, text: impl Into<String>) {
+        (self.0)(Event::Service { service: service.to_owned(), text: text.into() });
+    }
+
+    pub fn failed(&self, service: &str, problem: Problem) {
+        (self.0)(Event::ServiceFailed { service: service.to_owned(), problem });
+    }
+}
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
+impl term::Event for Event {
+    fn show(&self) -> Shown<'_> {
+        match self {
+            Self::Service { service, text } => Shown::Line(Line::new(Tone::Plain, service.clone(), text.clone())),
+            Self::ServiceFailed { problem, .. } => Shown::Problem(problem),
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
