@@ -1,14 +1,16 @@
 //! `dae status`.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::online::block_on;
 use super::{Context, Outcome};
 use crate::app;
-use crate::dev_server::{Session, Status};
+use crate::dev_server::{Process, Session, Status};
 use crate::term::{Paint, Text};
 
-/// Tell whether the app is being served, and where
+/// Tell whether the app is being served, where, and by which processes
 ///
 /// Exit code 0 when it is, 1 when it is not.
 #[derive(Debug, clap::Args)]
@@ -24,9 +26,13 @@ struct Report {
 impl Text for Report {
     fn text(&self, paint: Paint) -> String {
         match &self.status {
-            Some(Status { app, url, pid, since }) => {
+            Some(Status { app, url, pid, since, processes }) => {
                 let since = since.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T");
-                format!("{app}  {}  process {pid}, since {since}", paint.key(url))
+                let mut text = format!("{app}  {}  process {pid}, since {since}", paint.key(url));
+                for Process { process, pid } in processes {
+                    let _ = write!(text, "\n  {process:20}{pid:>8}");
+                }
+                text
             }
             None => "not being served".into(),
         }

@@ -78,7 +78,7 @@ impl Front for Browser {
     fn answer(&self, mut request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         let path = request.uri().path();
         if let Some(answer) = self.control.answer(&request) {
-            return Box::pin(std::future::ready(Ok(answer)));
+            return Box::pin(async { Ok(answer.await) });
         }
         let answer = match path {
             "/_dae/refresh" => Ok(self.stream()),

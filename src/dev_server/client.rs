@@ -18,6 +18,24 @@ impl Server {
         self.read(reqwest::Method::POST, RESTART).await
     }
 
+    /// Starts one process beside the web processes anew, by its label, or all instances of a daemon.
+    pub async fn restart_process(&self, process: &str) -> Result<()> {
+        let response = self.send(reqwest::Method::POST, &format!("{RESTART}?{process}")).await?;
+        if response.status() == reqwest::StatusCode::NOT_FOUND {
+            let running = self.status().await?.processes;
+            let names: Vec<&str> =
+                running.iter().map(|one| one.process.as_str()).filter(|name| *name != "web").collect();
+            let problem =
+                Problem::new("serve.no-process", format!("no process `{process}` runs beside the web processes"));
+            return Err(match names.as_slice() {
+                [] => problem.hint("app.yaml names them under `daemons` and `queues`"),
+                names => problem.hint(format!("there is {}", names.join(", "))),
+            });
+        }
+        response.error_for_status().map_err(|error| self.silent(&error))?;
+        Ok(())
+    }
+
     /// Gives `hear` what happened lately and what happens, until the server ends.
     pub async fn follow(&self, mut hear: impl FnMut(Item)) -> Result<()> {
         use tokio::io::AsyncBufReadExt as _;
@@ -39,11 +57,14 @@ impl Server {
     }
 
     async fn ask(&self, method: reqwest::Method, path: &str) -> Result<reqwest::Response> {
+        self.send(method, path).await?.error_for_status().map_err(|error| self.silent(&error))
+    }
+
+    async fn send(&self, method: reqwest::Method, path: &str) -> Result<reqwest::Response> {
         // Loopback by its number: the name is the browser's, and a proxy has no business here.
         let client = reqwest::Client::builder().no_proxy().build().map_err(|error| self.silent(&error))?;
         let url = format!("http://{}{path}", self.address);
-        let response = client.request(method, url).header(HEADER, "1").send().await;
-        response.and_then(reqwest::Response::error_for_status).map_err(|error| self.silent(&error))
+        client.request(method, url).header(HEADER, "1").send().await.map_err(|error| self.silent(&error))
     }
 
     fn silent(&self, error: &reqwest::Error) -> Problem {

@@ -3,6 +3,7 @@
 //! A web page of somebody else's may send requests to this machine too, but not with a header of its own choosing, unless it
 //! is asked for leave first, and that is never given.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
 
 use super::feed::{Feed, Item};
+use crate::app::AppName;
 use crate::gateway::{BodyError, Request, Response, full, plain};
+use crate::node::Node;
 
 /// Every request to the control paths carries it.
 pub const HEADER: &str = "x-dae-control";
@@ -31,36 +34,66 @@ pub struct Status {
     pub pid: u32,
     /// When it was started, RFC 3339.
     pub since: jiff::Timestamp,
+    #[serde(default)]
+    pub processes: Vec<Process>,
+}
+
+/// A process of the app: the one that leads the web processes, or one of the crew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub process: String,
+    pub pid: u32,
 }
 
 /// The answering side.
-#[derive(Debug)]
 pub struct Control {
     pub status: Status,
+    pub app: AppName,
+    pub node: Arc<Node>,
     pub feed: Arc<Feed>,
     pub restarts: mpsc::UnboundedSender<()>,
 }
 
+type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
 impl Control {
     /// The answer to a control path; `None` for any other.
-    pub fn answer(&self, request: &Request) -> Option<Response> {
+    pub fn answer(&self, request: &Request) -> Option<Answering<'_>> {
         let path = request.uri().path();
         if !matches!(path, STATUS | RESTART | EVENTS) {
             return None;
         }
         if !request.headers().contains_key(HEADER) {
-            return Some(plain(StatusCode::FORBIDDEN, "this is for dae itself"));
+            return Some(ready(plain(StatusCode::FORBIDDEN, "this is for dae itself")));
         }
         Some(match (path, request.method()) {
-            (STATUS, &Method::GET) => json(&self.status),
-            (EVENTS, &Method::GET) => self.events(),
+            (STATUS, &Method::GET) => Box::pin(async { json(&self.status().await) }),
+            (EVENTS, &Method::GET) => ready(self.events()),
             (RESTART, &Method::POST) => {
+                if let Some(process) = request.uri().query() {
+                    let process = process.to_owned();
+                    return Some(Box::pin(async move { self.restart(&process).await }));
+                }
                 // An error means that the server is going down.
                 let _ = self.restarts.send(());
-                json(&self.status)
+                ready(json(&self.status))
             }
-            _ => plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+            _ => ready(plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")),
         })
+    }
+
+    async fn status(&self) -> Status {
+        let running = self.node.running(&self.app).await.into_iter();
+        let processes = running.map(|seen| Process { process: seen.process, pid: seen.leader }).collect();
+        Status { processes, ..self.status.clone() }
+    }
+
+    /// Starts one of the crew anew.
+    async fn restart(&self, process: &str) -> Response {
+        match self.node.restart(&self.app, process).await {
+            0 => plain(StatusCode::NOT_FOUND, "Not Found"),
+            _ => json(&self.status),
+        }
     }
 
     fn events(&self) -> Response {
@@ -81,6 +114,10 @@ impl Control {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         response
     }
+}
+
+fn ready(response: Response) -> Answering<'static> {
+    Box::pin(std::future::ready(response))
 }
 
 fn line(item: &Item) -> Bytes {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-pub use control::Status;
+pub use control::{Process, Status};
 pub use event::Event;
 pub use feed::{Feed, Item};
 pub use session::{Server, Session, not_served};
@@ -109,9 +109,11 @@ impl DevServer {
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
         let url = url(&app, address);
-        let status = Status { app: app.name.to_string(), url, pid: std::process::id(), since: jiff::Timestamp::now() };
+        let since = jiff::Timestamp::now();
+        let status = Status { app: app.name.to_string(), url, pid: std::process::id(), since, processes: Vec::new() };
         let (restarts, asked) = mpsc::unbounded_channel();
-        let control = Control { status: status.clone(), feed: self.feed, restarts };
+        let control =
+            Control { status: status.clone(), app: app.name.clone(), node: node.clone(), feed: self.feed, restarts };
         let browser = Browser::new(control, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
         tokio::spawn(pass_on(self.told, events.clone()));

@@ -2,10 +2,12 @@
 //! place, by one of two policies. Knows no watched files and no uploads.
 
 pub mod contract;
+mod crew;
 mod event;
 mod generation;
 mod handlers;
 mod output;
+mod pause;
 mod rollout;
 mod seat;
 mod selftest;
@@ -87,9 +89,11 @@ pub enum Start {
     Kept,
 }
 
-/// A generation that runs.
+/// A process of a generation, or of its crew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// `web`, or a daemon's name.
+    pub process: String,
     pub release: Option<String>,
     /// Or it is kept warm.
     pub serves: bool,
@@ -146,12 +150,22 @@ impl Node {
         self.seat(app).ask(Ask::Fail(Box::new(problem), hold));
     }
 
-    /// What of `app` runs: what serves, then what is kept.
+    /// What of `app` runs: what serves, its crew, then what is kept.
     pub async fn running(&self, app: &AppName) -> Vec<Seen> {
+        self.asked(app, Ask::Look).await
+    }
+
+    /// Starts these of the crew of `app` anew: one by its label, or all instances of a name. The answer is how many.
+    pub async fn restart(&self, app: &AppName, process: &str) -> usize {
+        self.asked(app, |reply| Ask::Again(process.to_owned(), reply)).await
+    }
+
+    /// Asks a seat that is there already.
+    async fn asked<T: Default>(&self, app: &AppName, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> T {
         let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned();
-        let Some(seat) = seat else { return Vec::new() };
+        let Some(seat) = seat else { return T::default() };
         let (reply, answer) = oneshot::channel();
-        seat.ask(Ask::Look(reply));
+        seat.ask(ask(reply));
         answer.await.unwrap_or_default()
     }
 

@@ -3,6 +3,7 @@
 //! A later wish always wins: what is still starting is given up. What is replaced is drained behind, by the count of
 //! leases, and only then stopped; where the policy says so, it is first kept warm for a while, and a wish for just such a
 //! generation is granted on the spot. A generation that dies by itself is started again, later each time it dies young.
+//! What runs beside the web processes follows the generation that serves (`crew`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::crew::Crew;
+use super::pause::Pause;
 use super::start::{Running, start};
 use super::warm::Warmth;
 use super::{Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
@@ -20,16 +23,14 @@ use crate::gateway::{Route, Routes};
 use crate::problem::{Problem, Result};
 use crate::supervisor::{End, Signal};
 
-/// One that lived longer than this and dies is started at once.
-const OLD: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
 pub(super) enum Ask {
     Want(Box<Generation>, Hold, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
     Fail(Box<Problem>, Hold),
     /// Tell what runs.
     Look(oneshot::Sender<Vec<Seen>>),
+    /// Start these of the crew anew; the answer is how many there are.
+    Again(String, oneshot::Sender<usize>),
     /// End all of it, after the drain time at most.
     End {
         drain: Duration,
@@ -66,7 +67,8 @@ struct Task {
     /// What the route is, or would be if it were not held.
     route: Route,
     /// How long to wait before starting it again, should it die.
-    pause: Duration,
+    pause: Pause,
+    crew: Crew,
     behind: TaskTracker,
     warmth: Warmth,
 }
@@ -102,6 +104,7 @@ impl Seat {
         let task = Task {
             app,
             rollout: surroundings.settings.rollout,
+            crew: Crew::open(surroundings.clone()),
             surroundings,
             routes: routes.clone(),
             hosts: hosts.clone(),
@@ -111,7 +114,7 @@ impl Seat {
             current: None,
             kept: None,
             route: Route::Held,
-            pause: Duration::ZERO,
+            pause: Pause::default(),
             behind: TaskTracker::new(),
             warmth: Warmth::default(),
         };
@@ -154,7 +157,7 @@ impl Task {
                         if let Some(given_up) = wish.take() {
                             given_up.answer(Wanted::Superseded);
                         }
-                        self.pause = Duration::ZERO;
+                        self.pause = Pause::default();
                         let generation = Arc::new(*generation);
                         match self.kept.take_if(|kept| kept.running.generation.runs_like(&generation)) {
                             Some(kept) => self.bring_back(kept.running, generation, reply),
@@ -170,6 +173,7 @@ impl Task {
                         self.failed(self.number, *problem);
                     }
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
+                    Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
                     Some(Ask::End { drain, done }) => {
                         drop(wish);
                         self.end(drain).await;
@@ -197,9 +201,9 @@ impl Task {
         let kept = self.kept.iter().map(|kept| (&kept.running, false));
         let seen = |(running, serves): (&Running, bool)| {
             let leader = running.web.as_ref()?.id();
-            Some(Seen { release: running.generation.release.clone(), serves, leader })
+            Some(Seen { process: "web".into(), release: running.generation.release.clone(), serves, leader })
         };
-        current.chain(kept).filter_map(seen).collect()
+        current.filter_map(seen).chain(self.crew.seen()).chain(kept.filter_map(seen)).collect()
     }
 
     fn wish(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {
@@ -253,6 +257,7 @@ impl Task {
         self.route(Route::Serving(running.upstream.clone()));
         let took = since.elapsed();
         self.tell(Event::Serving { app: self.app.clone(), generation: running.number, took });
+        self.crew.serve(running.number, &running.generation);
         let last = self.current.replace((running, now)).map(|(last, _)| last);
         let Rollout { drain_within, keep_warm, .. } = self.rollout;
         let retired = match last {
@@ -289,6 +294,7 @@ impl Task {
         self.tell(Event::Failed { app: self.app.clone(), generation: number, problem: problem.clone() });
         if self.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
             self.route(Route::Broken(Arc::new(problem)));
+            self.crew.dismiss();
             if let Some((last, _)) = self.current.take() {
                 self.retire(last, self.rollout.drain_within);
             }
@@ -300,11 +306,7 @@ impl Task {
     /// The serving generation's process ended by itself.
     fn died(&mut self, end: End) -> Option<Wish> {
         let (last, since) = self.current.take()?;
-        self.pause = if since.elapsed() > OLD {
-            Duration::ZERO
-        } else {
-            (self.pause * 2).clamp(Duration::from_millis(100), LONGEST_PAUSE)
-        };
+        let pause = self.pause.after(since.elapsed());
         self.tell(Event::Restarting {
             app: self.app.clone(),
             generation: last.number,
@@ -313,7 +315,7 @@ impl Task {
         });
         let generation = last.generation.clone();
         drop(last);
-        Some(self.wish(generation, None, self.pause))
+        Some(self.wish(generation, None, pause))
     }
 
     fn route(&mut self, route: Route) {
@@ -354,7 +356,7 @@ impl Task {
             self.retire(kept.running, drain);
         }
         self.behind.close();
-        self.behind.wait().await;
+        tokio::join!(self.behind.wait(), self.crew.end());
         self.warmth.end().await;
     }
 

@@ -163,7 +163,7 @@ pub struct Processes {
 pub struct Process {
     pub release: ReleaseId,
     pub state: ProcessState,
-    /// `web`, or `web worker` for one that `web` started.
+    /// `web` or the name of a daemon; `web worker` for one that `web` started.
     pub process: String,
     pub pid: u32,
     pub uptime_s: u64,

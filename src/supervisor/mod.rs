@@ -1,8 +1,10 @@
 //! Child processes: started, listened to, ended with all they started. Knows no apps.
 
 pub mod guardian;
+mod memory;
 mod output;
 mod process;
 
+pub use memory::memory_of_group;
 pub use nix::sys::signal::Signal;
 pub use process::{End, Io, Process, Spec};

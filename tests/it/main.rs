@@ -11,6 +11,7 @@ mod harness;
 mod bad_input;
 mod browser;
 mod create;
+mod crew;
 mod deploy;
 mod derived;
 mod example;

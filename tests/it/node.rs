@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::harness::{Answer, Http, Place, Running};
 
 mod collect;
+mod crew;
 mod kills;
 mod releases;
 mod rollout;

@@ -18,7 +18,7 @@ struct Stat {
 }
 
 impl Server {
-    /// Those of the release that serves first, then those of the one kept warm; the leader of each before its workers.
+    /// Those of the release that serves first, its crew, then those of the one kept warm; each leader before its workers.
     pub(super) async fn processes_of(&self, app: &AppName) -> Vec<Process> {
         let running = self.node.running(app).await;
         let table = table();
@@ -33,7 +33,7 @@ impl Server {
             processes.extend(members.into_iter().map(|stat| Process {
                 release,
                 state,
-                process: if stat.pid == one.leader { "web" } else { "web worker" }.to_owned(),
+                process: if stat.pid == one.leader { one.process.clone() } else { format!("{} worker", one.process) },
                 pid: stat.pid,
                 uptime_s: uptime(stat.started).as_secs(),
                 memory: memory(stat.pid),

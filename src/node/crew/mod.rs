@@ -1,0 +1,118 @@
+//! What runs beside the web processes of the generation that serves: daemons, queue workers.
+//!
+//! Theory of operation. An app has one crew, and one task owns it. That task is told which generation serves, and only the
+//! newest word counts. At a change everything of the last crew is stopped, and gone, before anything of the next is started:
+//! there are never two of one daemon, nor one under code that serves no more.
+
+mod member;
+mod post;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Generation, Seen, Surroundings};
+use post::{Post, Watch};
+
+/// The outside of a crew.
+#[derive(Debug)]
+pub(super) struct Crew {
+    wanted: watch::Sender<Option<Wanted>>,
+    posts: Arc<Mutex<Posts>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Wanted {
+    number: u64,
+    generation: Arc<Generation>,
+}
+
+/// Whose crew is at work, and on which posts.
+#[derive(Debug, Default)]
+struct Posts {
+    release: Option<String>,
+    posts: Vec<Arc<Post>>,
+}
+
+impl Crew {
+    pub fn open(surroundings: Surroundings) -> Self {
+        let (wanted, word) = watch::channel(None);
+        let posts = Arc::new(Mutex::new(Posts::default()));
+        let task = tokio::spawn(follow(word, posts.clone(), surroundings));
+        Self { wanted, posts, task }
+    }
+
+    /// `generation` serves: its crew takes over. One that is at work already stays.
+    pub fn serve(&self, number: u64, generation: &Arc<Generation>) {
+        self.wanted.send_if_modified(|wanted| {
+            let stays = wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(&wanted.generation, generation));
+            if !stays {
+                *wanted = Some(Wanted { number, generation: generation.clone() });
+            }
+            !stays
+        });
+    }
+
+    /// Nothing serves.
+    pub fn dismiss(&self) {
+        self.wanted.send_if_modified(|wanted| wanted.take().is_some());
+    }
+
+    /// Those that run at this moment.
+    pub fn seen(&self) -> Vec<Seen> {
+        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = |post: &Arc<Post>| Seen {
+            process: post.label.clone(),
+            release: posts.release.clone(),
+            serves: true,
+            leader: post.pid.load(Ordering::Relaxed),
+        };
+        posts.posts.iter().map(seen).filter(|seen| seen.leader != 0).collect()
+    }
+
+    /// Starts anew the member of this label, or all instances of this name; the answer is how many.
+    pub fn again(&self, name: &str) -> usize {
+        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        let meant = |post: &&Arc<Post>| {
+            let number = post.label.strip_prefix(name).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+            number.is_some_and(|number| post.label == name || number.parse::<u16>().is_ok())
+        };
+        posts.posts.iter().filter(meant).map(|post| post.again.notify_one()).count()
+    }
+
+    /// Ends all of it.
+    pub async fn end(self) {
+        drop(self.wanted);
+        // A task that panicked has ended as well.
+        let _ = self.task.await;
+    }
+}
+
+async fn follow(mut word: watch::Receiver<Option<Wanted>>, posts: Arc<Mutex<Posts>>, surroundings: Surroundings) {
+    let mut stop = CancellationToken::new();
+    let mut at_work = JoinSet::new();
+    while word.changed().await.is_ok() {
+        stop.cancel();
+        while at_work.join_next().await.is_some() {}
+        stop = CancellationToken::new();
+        // What was said while they ended counts too.
+        let wanted = word.borrow_and_update().clone();
+        let mut now = Posts::default();
+        if let Some(Wanted { number, generation }) = wanted {
+            now.release.clone_from(&generation.release);
+            for member in member::members(&generation) {
+                let post = Arc::new(Post { label: member.label.clone(), ..Post::default() });
+                now.posts.push(post.clone());
+                let (generation, surroundings, stop) = (generation.clone(), surroundings.clone(), stop.clone());
+                at_work.spawn(Watch { member, post, number, generation, surroundings, stop }.keep());
+            }
+        }
+        *posts.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+    stop.cancel();
+    while at_work.join_next().await.is_some() {}
+}
