@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod freeze;
 pub mod install;
 pub mod logs;
+pub mod mail;
 pub mod man;
 pub mod node;
 pub mod outdated;

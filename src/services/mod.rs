@@ -2,6 +2,7 @@
 //! contract, and stops with whoever started it.
 
 mod event;
+pub mod mail;
 mod platform;
 mod shared;
 

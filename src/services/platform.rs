@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Provided, Running, Space};
+use super::{Provided, Running, Space, mail};
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -13,10 +13,9 @@ pub struct Platform {
 
 impl Platform {
     /// Starts every service. Returns as soon as all of them listen.
-    #[expect(clippy::unused_async, reason = "the services are not there yet")]
     pub async fn start(space: &Space) -> Result<Self> {
-        let _ = space;
-        Ok(Self { running: Vec::new() })
+        let running = vec![mail::start(space).await?];
+        Ok(Self { running })
     }
 
     /// What the app's processes are told: see `node/contract.rs`.

@@ -1,0 +1,233 @@
+//! `dae mail`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command as Program, Stdio};
+
+use serde::Serialize;
+
+use super::{Context, Outcome};
+use crate::app;
+use crate::problem::{Doing as _, Problem, Result};
+use crate::services::mail::{Kept, Message, Store};
+use crate::term::{Paint, Text};
+
+/// Mail the app has sent; under `dae serve` it is kept here and none leaves the machine
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List what was sent, the newest last
+    List(ListArgs),
+    /// Show one message
+    Show(ShowArgs),
+    /// Open one message in a browser
+    Open(OpenArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// How many of the last ones
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 30)]
+    pub lines: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Its number [default: the last one's]
+    pub number: Option<u64>,
+    /// As it was sent
+    #[arg(long)]
+    pub raw: bool,
+    /// Write its attachments into this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct OpenArgs {
+    /// Its number [default: the last one's]
+    pub number: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    mails: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    number: u64,
+    came: jiff::Timestamp,
+    size: u64,
+    from: String,
+    to: Vec<String>,
+    subject: String,
+    attachments: usize,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    number: u64,
+    came: jiff::Timestamp,
+    #[serde(flatten)]
+    message: Message,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    saved: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Opened {
+    file: PathBuf,
+}
+
+impl Text for Listed {
+    fn text(&self, paint: Paint) -> String {
+        let width = self.mails.last().map_or(1, |mail| mail.number.to_string().len());
+        let line = |mail: &Entry| {
+            let came = mail.came.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M").to_string();
+            let to = mail.to.join(", ");
+            format!("{:>width$}  {}  {to}  {}", mail.number, paint.dim(&came), quiet(&mail.subject))
+        };
+        if self.mails.is_empty() {
+            return "no mail was sent yet".into();
+        }
+        self.mails.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Text for Shown {
+    fn text(&self, paint: Paint) -> String {
+        if let Some(raw) = &self.raw {
+            return raw.trim_end().to_owned();
+        }
+        let mut text = String::new();
+        let message = &self.message;
+        for (name, value) in &message.headers {
+            let _ = writeln!(text, "{} {}", paint.key(&format!("{name}:")), quiet(value));
+        }
+        let _ = writeln!(text, "{} {}", paint.key("delivered to:"), quiet(&message.recipients.join(", ")));
+        for part in &message.attachments {
+            let what = format!("{} ({}, {} bytes)", part.name, part.kind, part.size);
+            let _ = writeln!(text, "{} {}", paint.key("attached:"), quiet(&what));
+        }
+        for path in &self.saved {
+            let _ = writeln!(text, "{} {}", paint.key("saved:"), path.display());
+        }
+        let body = message.text.as_deref().or(message.html.as_deref()).unwrap_or_default();
+        let _ = write!(
+            text,
+            "\n{}",
+            body.replace('\r', "").replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
+        );
+        text.trim_end().to_owned()
+    }
+}
+
+impl Text for Opened {
+    fn text(&self, _: Paint) -> String {
+        String::new()
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let root = app::find(&context.cwd)?;
+    let store = Store::new(&root.join(".dae/data"));
+    match args.command {
+        Command::List(args) => list(&args, &store),
+        Command::Show(args) => show(&args, &store, context),
+        Command::Open(args) => open(&args, &store, &root, context),
+    }
+}
+
+fn list(args: &ListArgs, store: &Store) -> Outcome {
+    let kept = store.list()?;
+    let last = &kept[kept.len().saturating_sub(args.lines)..];
+    let entry = |kept: &Kept| {
+        let message = Message::read(&store.read(kept.number)?);
+        Ok(Entry {
+            number: kept.number,
+            came: kept.came,
+            size: kept.size,
+            from: message.from,
+            to: message.recipients,
+            subject: message.subject,
+            attachments: message.attachments.len(),
+        })
+    };
+    Ok(Box::new(Listed { mails: last.iter().map(entry).collect::<Result<_>>()? }))
+}
+
+/// The message that is meant.
+fn find(store: &Store, number: Option<u64>) -> Result<Kept> {
+    let kept = store.list()?;
+    let found = match number {
+        None => kept.last(),
+        Some(number) => kept.iter().find(|kept| kept.number == number),
+    };
+    found.cloned().ok_or_else(|| match number {
+        None => Problem::new("mail.none", "no mail was sent yet"),
+        Some(number) => Problem::new("mail.number", format!("there is no mail {number}")).try_running("dae mail list"),
+    })
+}
+
+fn show(args: &ShowArgs, store: &Store, context: &Context) -> Outcome {
+    let kept = find(store, args.number)?;
+    let bytes = store.read(kept.number)?;
+    let message = Message::read(&bytes);
+    let mut saved = Vec::new();
+    if let Some(folder) = &args.save {
+        let folder = context.cwd.join(folder);
+        std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+        for (at, part) in message.attachments.iter().enumerate() {
+            // A name of somebody else's choosing: it may not lead anywhere, nor hide, nor be written over.
+            let name: String = part.name.chars().filter(|c| c.is_alphanumeric() || "._- ".contains(*c)).collect();
+            let path = folder.join(format!("{}-{}", at + 1, name.trim_start_matches('.')));
+            std::fs::write(&path, &part.bytes).doing(|| format!("write `{}`", path.display()))?;
+            saved.push(path);
+        }
+    }
+    let raw = args.raw.then(|| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Box::new(Shown { number: kept.number, came: kept.came, message, raw, saved }))
+}
+
+fn open(args: &OpenArgs, store: &Store, root: &std::path::Path, context: &Context) -> Outcome {
+    let kept = find(store, args.number)?;
+    let message = Message::read(&store.read(kept.number)?);
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let headers: String =
+        message.headers.iter().map(|(name, value)| format!("<div><b>{name}:</b> {}</div>\n", escape(value))).collect();
+    let body = match (&message.html, &message.text) {
+        (Some(html), _) => html.clone(),
+        (None, text) => format!("<pre>{}</pre>", escape(text.as_deref().unwrap_or_default())),
+    };
+    // A mail is anybody's text: it may be looked at, and do nothing.
+    let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+    let page = format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <title>{}</title>\n<div style=\"font: 14px sans-serif; border-bottom: 1px solid; padding-bottom: 1em\">\n{headers}</div>\n{body}\n",
+        escape(&message.subject),
+    );
+    let folder = root.join(".dae/data/mail");
+    let file = folder.join(format!("{}.html", kept.number));
+    std::fs::write(&file, page).doing(|| format!("write `{}`", file.display()))?;
+    context.say("opening", format!("`{}`", file.display()));
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let started = Program::new(program).arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    if let Err(error) = started {
+        let told = Problem::new("mail.browser", format!("could not open a browser with `{program}`")).because(error);
+        context.warn(&told);
+    }
+    Ok(Box::new(Opened { file }))
+}
+
+/// One line that steers no terminal.
+fn quiet(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
