@@ -19,6 +19,7 @@ mod guardian;
 mod handlers;
 mod install;
 mod layers;
+mod mail;
 mod node;
 mod package;
 mod pins;

@@ -23,6 +23,6 @@ pub async fn start(space: &Space) -> Result<Running> {
     let address = listener.local_addr().doing(|| "find the port for mail")?;
     let store = Arc::new(Store::new(&space.data));
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, store, stop.clone()));
+    let task = tokio::spawn(serve(listener, store, space.tell.clone(), stop.clone()));
     Ok(Running::new("mail", vec![("DAE_SMTP".into(), address.to_string())], stop, task))
 }

@@ -10,8 +10,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Message;
 use super::smtp::{Action, Session};
 use super::store::{Coming, Store};
+use crate::problem::Problem;
+use crate::services::Tell;
 
 /// A message may have so many bytes.
 pub const LARGEST: u64 = 32 << 20;
@@ -23,7 +26,7 @@ const IDLE: Duration = Duration::from_mins(5);
 const PIECE: usize = 64 << 10;
 
 /// Takes mail until `stop`.
-pub async fn serve(listener: TcpListener, store: Arc<Store>, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, store: Arc<Store>, tell: Tell, stop: CancellationToken) {
     let (clients, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CLIENTS)));
     loop {
         let stream = tokio::select! {
@@ -34,25 +37,25 @@ pub async fn serve(listener: TcpListener, store: Arc<Store>, stop: CancellationT
             },
             () = stop.cancelled() => break,
         };
-        let (store, stop, place) = (store.clone(), stop.clone(), places.clone().try_acquire_owned());
+        let (stop, place) = (stop.clone(), places.clone().try_acquire_owned());
+        let desk = Desk { store: store.clone(), tell: tell.clone(), coming: None };
         clients.spawn(async move {
             let Ok(_place) = place else {
                 let mut stream = stream;
                 return drop(stream.write_all(b"421 4.3.2 too many clients at once\r\n").await);
             };
             // How a connection ends is the client's business; a message that was not whole was never there.
-            tokio::select! { _ = talk(stream, &store) => {}, () = stop.cancelled() => {} }
+            tokio::select! { _ = talk(stream, desk) => {}, () = stop.cancelled() => {} }
         });
     }
     clients.close();
     clients.wait().await;
 }
 
-async fn talk(mut stream: TcpStream, store: &Arc<Store>) -> io::Result<()> {
+async fn talk(mut stream: TcpStream, mut desk: Desk) -> io::Result<()> {
     // A socket option that does not take only costs speed.
     let _ = stream.set_nodelay(true);
     let mut session = Session::new(LARGEST);
-    let mut desk = Desk { store: store.clone(), coming: None };
     if let Action::Reply(text) = Session::greeting() {
         stream.write_all(text.as_bytes()).await?;
     }
@@ -79,6 +82,7 @@ async fn talk(mut stream: TcpStream, store: &Arc<Store>) -> io::Result<()> {
 /// Where one connection's message is put together.
 struct Desk {
     store: Arc<Store>,
+    tell: Tell,
     coming: Option<io::Result<Coming>>,
 }
 
@@ -100,8 +104,15 @@ impl Desk {
                 Action::Finish => {
                     let kept = self.coming.take().map(|coming| coming.and_then(|coming| self.store.keep(coming)));
                     replies.push_str(&match kept {
-                        Some(Ok(number)) => format!("250 2.0.0 kept as {number}\r\n"),
-                        Some(Err(error)) => format!("452 4.3.1 it could not be kept: {error}\r\n"),
+                        Some(Ok(number)) => {
+                            self.announce(number);
+                            format!("250 2.0.0 kept as {number}\r\n")
+                        }
+                        Some(Err(error)) => {
+                            let problem = Problem::new("mail.not-kept", "a mail could not be kept").because(&error);
+                            self.tell.failed("mail", problem);
+                            format!("452 4.3.1 it could not be kept: {error}\r\n")
+                        }
                         None => "451 4.3.0 there is no message\r\n".into(),
                     });
                 }
@@ -110,5 +121,13 @@ impl Desk {
             }
         }
         (self, replies, closes)
+    }
+
+    fn announce(&self, number: u64) {
+        if let Ok(bytes) = self.store.read(number) {
+            let Message { recipients, subject, .. } = Message::read(&bytes);
+            let line = format!("{number}: to {}: {subject}", recipients.join(", "));
+            self.tell.note("mail", line.replace(char::is_control, " "));
+        }
     }
 }

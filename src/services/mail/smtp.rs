@@ -573,7 +573,7 @@ mod tests {
         250 2.1.5 recipient taken
         354 the message, then a line with a dot
           [a@b -> c@d e@f]
-          [".a\r\nb\r\nc\r.\r\n\n.\n.\r\n"]
+          [".a\r\nb\r\nc\r.\r\n\n.\n..\r\n"]
         250 2.0.0 still here
         221 2.0.0 goodbye
           [closed]
@@ -596,7 +596,12 @@ mod tests {
         503 5.5.1 say MAIL first
         250 2.1.0 sender taken
         250 2.1.5 recipient taken
-          [c@d -> c@d]
+          [a@b -> c@d]
+        250 2.0.0 go on
+          [abandoned]
+        250 2.0.0 as new
+        501 5.5.4 say BDAT size [LAST]
+          [closed]
         "#);
     }
 
@@ -609,7 +614,35 @@ mod tests {
             STARTTLS\r\nAUTH LOGIN\r\nbWU=\r\nbWU=\r\nAUTH PLAIN AG1lAG1l\r\nAUTH PLAIN ?\r\nAUTH CRAM-MD5\r\nVRFY x\r\n{long}EHLOX\r\n",
             "x".repeat(65)
         );
-        insta::assert_snapshot!(same_at_every_cut(&text), @"");
+        insta::assert_snapshot!(same_at_every_cut(&text), @"
+        503 5.5.1 say EHLO first
+        501 5.5.4 say who you are
+        250 localhost
+        503 5.5.1 say MAIL first
+        501 5.5.4 say MAIL FROM:<address>
+        552 5.3.4 larger than 64 bytes
+        553 5.6.7 an address beyond ASCII needs SMTPUTF8
+        555 5.5.4 there is no such parameter
+        250 2.1.0 sender taken
+        501 5.1.3 a recipient has a name
+        553 5.1.3 that is no address
+        503 5.5.1 say RCPT first
+        250 2.1.5 recipient taken
+        354 the message, then a line with a dot
+          [ü@b -> ü@d]
+          [abandoned]
+        552 5.3.4 larger than 64 bytes
+        454 4.7.0 no TLS here, and nothing leaves this machine: go on without
+        334 VXNlcm5hbWU6
+        334 UGFzc3dvcmQ6
+        235 2.7.0 everybody may come in
+        235 2.7.0 everybody may come in
+        501 5.5.2 that is not base64
+        504 5.5.4 PLAIN or LOGIN
+        252 2.5.2 everybody is taken
+        500 5.5.6 a line this long is no command
+        500 5.5.1 there is no such command
+        ");
     }
 
     #[test]
