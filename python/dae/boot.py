@@ -40,6 +40,9 @@ def set_path(config):
 
         site.addsitedir(config["site"])
     sys.path.append(config["runtime"])
+    from dae import defaults
+
+    defaults.install()
 
 
 if __name__ == "__main__":

@@ -108,6 +108,42 @@ fn what_an_app_sends_is_kept_listed_and_shown() {
     assert_eq!(serve.stop().code, 0);
 }
 
+const BARE: &str = r"
+    import smtplib
+    with smtplib.SMTP() as server:
+        server.connect()
+        server.sendmail('a@example.com', 'b@example.com', 'Subject: bare')
+    start_response('200 OK', [])
+    return [b'sent']
+";
+
+#[test]
+fn a_client_without_a_host_finds_the_apps_own_server() {
+    let place = app(BARE);
+    place.write(
+        "app/send.py",
+        "import smtplib\nserver = smtplib.SMTP()\nserver.connect()\nserver.sendmail('a@b', 'c@d', 'Subject: run')\n",
+    );
+    let (mut serve, port, _) = serve(&place, &[]);
+    assert_eq!(get(port, "app.localhost", "/").text(), "sent");
+    serve.until("1: to b@example.com: bare");
+    place.dae(["run", "--", "python", "send.py"]).dir("app").ok();
+    serve.until("2: to c@d: run");
+    assert_eq!(serve.stop().code, 0);
+}
+
+#[test]
+fn the_documentation_is_right() {
+    let page = include_str!("../../docs/mail.md");
+    let snippets: Vec<&str> = page.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let place = app("    start_response('200 OK', [])\n    return [b'']");
+    place.write("app/snippet.py", snippets[0]).write("app/settings.py", snippets[1]);
+    place.dae(["run", "--", "python", "snippet.py"]).dir("app").ok();
+    place.dae(["run", "--", "python", "settings.py"]).dir("app").ok();
+    let listed = place.dae(["mail", "list"]).dir("app").ok().stdout;
+    assert!(listed.contains("you@example.com  Your order"), "{listed}");
+}
+
 #[test]
 fn the_platform_and_a_real_server_answer_the_same() {
     let place = app("");
