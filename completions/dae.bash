@@ -43,6 +43,9 @@ _dae() {
             dae,logs)
                 cmd="dae__subcmd__logs"
                 ;;
+            dae,mail)
+                cmd="dae__subcmd__mail"
+                ;;
             dae,man)
                 cmd="dae__subcmd__man"
                 ;;
@@ -148,6 +151,9 @@ _dae() {
             dae__subcmd__help,logs)
                 cmd="dae__subcmd__help__subcmd__logs"
                 ;;
+            dae__subcmd__help,mail)
+                cmd="dae__subcmd__help__subcmd__mail"
+                ;;
             dae__subcmd__help,man)
                 cmd="dae__subcmd__help__subcmd__man"
                 ;;
@@ -217,6 +223,15 @@ _dae() {
             dae__subcmd__help__subcmd__cron,list)
                 cmd="dae__subcmd__help__subcmd__cron__subcmd__list"
                 ;;
+            dae__subcmd__help__subcmd__mail,list)
+                cmd="dae__subcmd__help__subcmd__mail__subcmd__list"
+                ;;
+            dae__subcmd__help__subcmd__mail,open)
+                cmd="dae__subcmd__help__subcmd__mail__subcmd__open"
+                ;;
+            dae__subcmd__help__subcmd__mail,show)
+                cmd="dae__subcmd__help__subcmd__mail__subcmd__show"
+                ;;
             dae__subcmd__help__subcmd__node,init)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__init"
                 ;;
@@ -237,6 +252,30 @@ _dae() {
                 ;;
             dae__subcmd__help__subcmd__remote,use)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__use"
+                ;;
+            dae__subcmd__mail,help)
+                cmd="dae__subcmd__mail__subcmd__help"
+                ;;
+            dae__subcmd__mail,list)
+                cmd="dae__subcmd__mail__subcmd__list"
+                ;;
+            dae__subcmd__mail,open)
+                cmd="dae__subcmd__mail__subcmd__open"
+                ;;
+            dae__subcmd__mail,show)
+                cmd="dae__subcmd__mail__subcmd__show"
+                ;;
+            dae__subcmd__mail__subcmd__help,help)
+                cmd="dae__subcmd__mail__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__mail__subcmd__help,list)
+                cmd="dae__subcmd__mail__subcmd__help__subcmd__list"
+                ;;
+            dae__subcmd__mail__subcmd__help,open)
+                cmd="dae__subcmd__mail__subcmd__help__subcmd__open"
+                ;;
+            dae__subcmd__mail__subcmd__help,show)
+                cmd="dae__subcmd__mail__subcmd__help__subcmd__show"
                 ;;
             dae__subcmd__node,help)
                 cmd="dae__subcmd__node__subcmd__help"
@@ -299,7 +338,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs mail remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -557,7 +596,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron serve status stop restart run shell test package deploy releases ps rollback logs mail remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -699,6 +738,62 @@ _dae() {
         dae__subcmd__help__subcmd__logs)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__mail)
+            opts="list show open"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__mail__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__mail__subcmd__open)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__mail__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1182,6 +1277,176 @@ _dae() {
                     return 0
                     ;;
                 --release)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail)
+            opts="-C -q -v -h --json --color --quiet --verbose --help list show open help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__help)
+            opts="list show open help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__help__subcmd__open)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__list)
+            opts="-n -C -q -v -h --lines --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__open)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__mail__subcmd__show)
+            opts="-C -q -v -h --raw --save --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --save)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
