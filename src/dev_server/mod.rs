@@ -81,6 +81,8 @@ struct Serving {
     services: Vec<Provided>,
     /// Counts how often the virtualenv was brought in line.
     edition: u64,
+    /// What the last change called for and could not be done: the next one calls for it again.
+    owed: Change,
 }
 
 impl DevServer {
@@ -141,6 +143,7 @@ impl DevServer {
             settings: DevSettings::default(),
             services: self.services,
             edition: 0,
+            owed: Change::Nothing,
         };
         // Nobody listens any more when the server goes down.
         let _ = events.send(Event::Ready { status, address });
@@ -198,9 +201,12 @@ impl Serving {
     }
 
     async fn bring_up(&mut self, change: Change, changed: Vec<PathBuf>, seen: Instant, hold: Hold) {
+        let change = change.max(self.owed);
         if let Err(problem) = self.prepare(change).await {
+            self.owed = change;
             return self.node.fail_after(&self.app.name, problem, hold);
         }
+        self.owed = Change::Nothing;
         let Some(python) = &self.environment else { return };
         let inherited = &self.node.settings.inherited;
         let local = Local { app: &self.app, python, settings: &self.settings, services: &self.services, inherited };

@@ -46,6 +46,10 @@ impl Gateway {
             Ok(response) => return response,
             Err(request) => request,
         };
+        if is_ambiguous(&request) {
+            drop(Lingering::new(request.into_body()));
+            return closing(plain(StatusCode::BAD_REQUEST, "Bad Request"));
+        }
         let wants = wants(request.headers());
         let response = match self.forward(request, &access.host, peer).await {
             Ok(response) => self.front.dress(response, wants),
@@ -65,14 +69,9 @@ impl Gateway {
     ) -> Result<Response, (StatusCode, Arc<Problem>)> {
         let lease = match self.routes.lease(host, self.patience).await {
             Ok(lease) => lease,
-            Err(NoLease::Broken(problem)) => return Err((StatusCode::INTERNAL_SERVER_ERROR, problem)),
-            Err(NoLease::UnknownHost) => {
-                let problem = Problem::new("gateway.unknown-host", format!("nothing answers for `{host}` here"));
-                return Err((StatusCode::NOT_FOUND, Arc::new(problem)));
-            }
-            Err(NoLease::OutOfPatience) => {
-                let problem = Problem::new("gateway.not-ready", format!("`{host}` was not ready in time"));
-                return Err((StatusCode::SERVICE_UNAVAILABLE, Arc::new(problem)));
+            Err(none) => {
+                drop(Lingering::new(request.into_body()));
+                return Err(refused(none, host));
             }
         };
         let upstream = lease.upstream.clone();
@@ -90,11 +89,30 @@ impl Gateway {
     }
 }
 
+/// Why there is no answer of an app's.
+fn refused(none: NoLease, host: &str) -> (StatusCode, Arc<Problem>) {
+    match none {
+        NoLease::Broken(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem),
+        NoLease::UnknownHost => {
+            let problem = Problem::new("gateway.unknown-host", format!("nothing answers for `{host}` here"));
+            (StatusCode::NOT_FOUND, Arc::new(problem))
+        }
+        NoLease::OutOfPatience => {
+            let problem = Problem::new("gateway.not-ready", format!("`{host}` was not ready in time"));
+            (StatusCode::SERVICE_UNAVAILABLE, Arc::new(problem))
+        }
+    }
+}
+
 /// Sends the request on and the answer back. A request that a used connection did not take is sent again on a fresh one.
 async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<Response, (StatusCode, Arc<Problem>)> {
     let failed = |error: &dyn std::fmt::Display| {
         let problem = Problem::new("gateway.upstream", "the app ended while it was asked").because(error);
         (StatusCode::BAD_GATEWAY, Arc::new(problem))
+    };
+    let unreadable = |error: &hyper::Error| {
+        let problem = Problem::new("gateway.body", "the request's body is not framed as HTTP says").because(error);
+        (StatusCode::BAD_REQUEST, Arc::new(problem))
     };
     let client_upgrade = upgrade::wanted(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let mut outgoing = prepare(request, peer, client_upgrade.is_some());
@@ -107,10 +125,31 @@ async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<R
                     outgoing = unsent;
                     connection = lease.upstream.connect().await.map_err(|error| failed(&error))?;
                 }
-                _ => return Err(failed(&error.into_error())),
+                _ => {
+                    let error = error.into_error();
+                    // What we sent on, the client's body, broke off.
+                    return Err(if error.is_user() { unreadable(&error) } else { failed(&error) });
+                }
             },
         }
     }
+}
+
+/// Whether two readers could understand it differently: not one Host in HTTP/1.1 (RFC 9112, 3.2), or chunked in other words
+/// than this one (6.1).
+fn is_ambiguous(request: &Request) -> bool {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let needs_host = request.version() == Version::HTTP_11;
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let plainly = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    hosts > 1 || (needs_host && hosts == 0) || !plainly || codings.next().is_some()
+}
+
+/// Nothing after this request on its connection can be trusted.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Request<Body> {
@@ -123,11 +162,17 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
         *request.uri_mut() = path.into();
     }
     let headers = request.headers_mut();
+    join_cookies(headers);
     let protocol = upgrades.then(|| headers.get(header::UPGRADE).cloned()).flatten();
+    // Trailers are passed on, so whoever wants them may say so to the upstream as well (RFC 9110, 6.5.1).
+    let trailers = headers.get_all(header::TE).iter().any(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     strip(headers);
     if let Some(protocol) = protocol {
         headers.insert(header::UPGRADE, protocol);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    } else if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
     if let Some(authority) = authority.and_then(|a| HeaderValue::from_str(a.as_str()).ok()) {
         headers.insert(header::HOST, authority);
@@ -136,6 +181,16 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
     }
     forwarded(headers, peer);
     request.map(|body: Incoming| Lingering::new(body).boxed_unsync())
+}
+
+/// HTTP/2 may send each cookie by itself, HTTP/1 wants them in one field (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {

@@ -15,6 +15,7 @@ mod crew;
 mod deploy;
 mod derived;
 mod example;
+mod gateway;
 mod guardian;
 mod handlers;
 mod install;
