@@ -40,9 +40,10 @@ def set_path(config):
 
         site.addsitedir(config["site"])
     sys.path.append(config["runtime"])
-    from dae import defaults
+    from dae import defaults, drivers
 
     defaults.install()
+    drivers.install()
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     let services_run = services::run_dir(context)?;
     let (tell, told) = mpsc::unbounded_channel();
     let tell = Tell::new(move |event| drop(tell.send(event)));
-    let space = || services::space(&app, services_run.path(), tell);
+    let space = || services::space(context, &app, services_run.path(), tell);
     let shared = runtime.block_on(Shared::join(&app.root, space))?;
     let server = DevServer {
         root: app.root.clone(),

@@ -6,7 +6,7 @@ use super::{Context, foreground};
 use crate::app::{App, DevSettings};
 use crate::dev_server::local::provided_env;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::services::{Provided, Shared, Space, Tell};
+use crate::services::{Machine, Provided, Shared, Space, Tell};
 use crate::term::Line;
 
 /// The services of an app, for as long as a command runs. Where they may start processes, the command runs below a
@@ -19,8 +19,16 @@ pub struct Services {
 }
 
 /// The space of the app as its developer knows it; its data outlives everything.
-pub fn space(app: &App, run: &Path, tell: Tell) -> Result<Space> {
-    Space::new(app.name.clone(), app.root.join(".dae/data"), run.to_owned(), tell)
+pub fn space(context: &Context, app: &App, run: &Path, tell: Tell) -> Result<Space> {
+    let space = Space::new(app.name.clone(), app.root.join(".dae/data"), run.to_owned(), tell)?;
+    Ok(space.on(machine(context, app)))
+}
+
+/// What the services of an app may use of this machine.
+pub fn machine(context: &Context, app: &App) -> Machine {
+    let path = context.environment.iter().find(|(name, _)| name == "PATH");
+    let path = path.map(|(_, path)| path.clone()).unwrap_or_default();
+    Machine { code: Some(app.root.clone()), cache: context.dirs.cache.clone(), path }
 }
 
 /// A folder for the sockets of services.
@@ -40,14 +48,15 @@ impl Services {
     /// Joins whoever hosts them, or hosts them.
     pub fn open(context: &Context, app: &App) -> Result<Self> {
         let run = run_dir(context)?;
-        Self::join(&app.root, run, |run| space(app, run, tell(context)))
+        Self::join(&app.root, run, |run| space(context, app, run, tell(context)))
     }
 
     /// New ones that nobody shares, whose data is gone with `folder`.
     pub fn throw_away(context: &Context, app: &App, folder: &Path) -> Result<Self> {
         let run = run_dir(context)?;
         let data = folder.join("data");
-        Self::join(folder, run, |run| Space::new(app.name.clone(), data, run.to_owned(), tell(context)))
+        let space = |run: &Path| Space::new(app.name.clone(), data, run.to_owned(), tell(context));
+        Self::join(folder, run, |run| Ok(space(run)?.on(machine(context, app))))
     }
 
     fn join(root: &Path, run: tempfile::TempDir, space: impl FnOnce(&Path) -> Result<Space>) -> Result<Self> {

@@ -1,11 +1,15 @@
 //! What an app finds around it: each service starts in the app's own [`Space`], tells its address by the environment
 //! contract, and stops with whoever started it.
 
+mod copy;
 mod event;
+mod machine;
 pub mod mail;
+pub mod mysql;
 mod platform;
 mod shared;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Event, Tell};
+pub use machine::{Machine, Ports};
 pub use platform::Platform;
 pub use shared::Shared;
 
@@ -29,6 +34,9 @@ pub struct Space {
     pub run: PathBuf,
     /// Hears what a person should know of.
     pub tell: Tell,
+    /// What services may use beyond their own folders.
+    pub machine: Machine,
+    ports: Ports,
 }
 
 /// A service as an app's processes see it.
@@ -60,7 +68,20 @@ impl Space {
                 .create(folder)
                 .doing(|| format!("make the folder `{}`", folder.display()))?;
         }
-        Ok(Self { app, data, run, tell })
+        let machine = Machine { cache: data.join("cache"), ..Machine::default() };
+        Ok(Self { app, data, run, tell, machine, ports: Ports::default() })
+    }
+
+    #[must_use]
+    pub fn on(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    /// The listener of `service` on this machine's own address, the same one for as long as this space is there: whoever
+    /// connects while the service is stopped for a moment waits.
+    pub fn listen(&self, service: &str) -> Result<TcpListener> {
+        self.ports.listen(service).doing(|| format!("listen for {service}"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Provided, Running, Space, mail};
+use super::{Provided, Running, Space, mail, mysql};
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -14,7 +14,7 @@ pub struct Platform {
 impl Platform {
     /// Starts every service. Returns as soon as all of them listen.
     pub async fn start(space: &Space) -> Result<Self> {
-        let running = vec![mail::start(space).await?];
+        let running = vec![mail::start(space).await?, mysql::start(space).await?];
         Ok(Self { running })
     }
 

@@ -4,6 +4,7 @@
 //! may end its own children in order, then, after the grace, SIGKILL to all of the group.
 
 use std::io::{self, Read};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -62,11 +63,22 @@ pub struct Process {
 impl Process {
     /// Starts it; `hear` gets every line it prints, on a thread of its own.
     pub fn start(spec: &Spec, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
+        Self::follow(
+            match spec.io {
+                Io::Pty => in_pty(spec)?,
+                Io::Pipe => in_pipe(spec, Vec::new())?,
+            },
+            hear,
+        )
+    }
+
+    /// The same on plain pipes, with `files` as its open files number 3 and after, as systemd hands sockets over.
+    pub fn start_with(spec: &Spec, files: Vec<OwnedFd>, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
+        Self::follow(in_pipe(spec, files)?, hear)
+    }
+
+    fn follow((pid, output, wait): Parts, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
         let (tell, end) = watch::channel(None);
-        let (pid, output, wait) = match spec.io {
-            Io::Pty => in_pty(spec)?,
-            Io::Pipe => in_pipe(spec)?,
-        };
         std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, hear))?;
         std::thread::Builder::new().name("wait".into()).spawn(move || {
             let end = wait();
@@ -136,10 +148,39 @@ impl Drop for Process {
 
 type Parts = (Pid, Box<dyn Read + Send>, Box<dyn FnOnce() -> End + Send>);
 
-fn in_pipe(spec: &Spec) -> io::Result<Parts> {
+/// Nobody's numbers while a child is made.
+const OUT_OF_THE_WAY: i32 = 64;
+
+/// Makes `files` the child's numbers 3 and after.
+fn hand_over(command: &mut Command, files: Vec<OwnedFd>) -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if files.is_empty() {
+        return Ok(());
+    }
+    let aside = |file: OwnedFd| nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(OUT_OF_THE_WAY));
+    // SAFETY: the numbers were just made by `fcntl`, and nobody else has them.
+    let owned = |number| unsafe { OwnedFd::from_raw_fd(number) };
+    let files = files.into_iter().map(|file| aside(file).map(owned)).collect::<Result<Vec<OwnedFd>, _>>()?;
+    let place = move || {
+        for (number, file) in (3..).zip(&files) {
+            // SAFETY: `dup2` takes numbers only. What it replaces is std's pipe at the most, whose end the system tells too.
+            if unsafe { nix::libc::dup2(file.as_raw_fd(), number) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only `dup2` is called, which is safe there (signal-safety(7)); nothing is allocated.
+    unsafe { command.pre_exec(place) };
+    Ok(())
+}
+
+fn in_pipe(spec: &Spec, files: Vec<OwnedFd>) -> io::Result<Parts> {
     use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
     let (reader, writer) = io::pipe()?;
-    let mut child = Command::new(&spec.program)
+    let mut command = Command::new(&spec.program);
+    hand_over(&mut command, files)?;
+    let mut child = command
         .args(&spec.args)
         .current_dir(&spec.dir)
         .env_clear()
@@ -227,6 +268,26 @@ mod tests {
             wanted.extend((io == Io::Pty).then_some("tty"));
             assert_eq!(lines, wanted);
         }
+    }
+
+    #[tokio::test]
+    async fn open_files_are_handed_over_by_number() {
+        let (tell, heard) = mpsc::channel();
+        let files: Vec<OwnedFd> = ["one", "two"]
+            .into_iter()
+            .map(|text| {
+                let (reader, mut writer) = io::pipe().unwrap();
+                io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+                reader.into()
+            })
+            .collect();
+        let script = "cat <&3; echo; cat <&4; echo".to_owned();
+        let args = vec!["-c".into(), script];
+        let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+        let spec = Spec { program: "/bin/sh".into(), args, dir: "/".into(), env, io: Io::Pipe };
+        let process = Process::start_with(&spec, files, move |line| drop(tell.send(line))).unwrap();
+        assert_eq!(process.ended().await, End::Code(0));
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["one", "two"]);
     }
 
     #[tokio::test]

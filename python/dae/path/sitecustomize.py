@@ -17,9 +17,10 @@ def _place():
     runs_pip = any(os.path.basename(word).startswith("pip") for word in sys.orig_argv[1:3])
     if runtime and runtime not in sys.path and not runs_pip:
         sys.path.append(runtime)
-        from dae import defaults
+        from dae import defaults, drivers
 
         defaults.install()
+        drivers.install()
     del sys.modules["sitecustomize"]
     try:
         import sitecustomize  # noqa: F401

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::app::AppName;
 use crate::problem::Result;
-use crate::services::{Platform, Space, Tell};
+use crate::services::{Machine, Platform, Space, Tell};
 
 pub(super) struct Platforms {
     /// An app's data is in `APP/data` below it.
@@ -26,7 +26,8 @@ impl Platforms {
         let mut running = self.running.lock().await;
         if !running.contains_key(app) {
             let (data, run) = (self.apps.join(app.as_str()).join("data"), self.run.join(format!("{app}-services")));
-            let space = Space::new(app.clone(), data, run, Tell::nobody())?;
+            let machine = Machine { cache: self.apps.join(".cache"), ..Machine::default() };
+            let space = Space::new(app.clone(), data, run, Tell::nobody())?.on(machine);
             running.insert(app.clone(), Platform::start(&space).await?);
         }
         let provided = running.get(app).map(Platform::provided).unwrap_or_default();
