@@ -3,6 +3,7 @@
 
 mod copy;
 mod event;
+pub mod kv;
 mod machine;
 pub mod mail;
 pub mod mysql;

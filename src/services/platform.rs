@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use super::kv::memcache;
 use super::{Provided, Running, Space, mail, mysql};
 use crate::problem::Result;
 
@@ -14,7 +15,7 @@ pub struct Platform {
 impl Platform {
     /// Starts every service. Returns as soon as all of them listen.
     pub async fn start(space: &Space) -> Result<Self> {
-        let running = vec![mail::start(space).await?, mysql::start(space).await?];
+        let running = vec![mail::start(space).await?, memcache::start(space).await?, mysql::start(space).await?];
         Ok(Self { running })
     }
 

@@ -21,6 +21,7 @@ mod handlers;
 mod install;
 mod layers;
 mod mail;
+mod memcache;
 mod mysql;
 mod node;
 mod package;

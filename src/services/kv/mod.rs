@@ -1,0 +1,3 @@
+//! Key-value stores of an app.
+
+pub mod memcache;
