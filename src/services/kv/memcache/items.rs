@@ -340,7 +340,7 @@ mod tests {
             prop_assert_eq!((0..items.slots()).filter_map(|slot| items.nth(slot)).count(), model.len());
             for key in order {
                 let id = items.oldest().unwrap();
-                prop_assert_eq!(items.get(id).key(), key.to_string().as_bytes());
+                prop_assert_eq!(items.get(id).key().to_vec(), key.to_string().into_bytes());
                 prop_assert_eq!(items.get(id).value().len(), model[&key]);
                 items.remove(id);
             }

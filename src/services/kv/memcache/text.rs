@@ -39,7 +39,11 @@ pub(super) fn command(store: &mut Store, line: &Line, after: &[u8], out: &mut Ve
         b"delete" if (2..=4).contains(&count) => return delete(store, line, out),
         b"touch" if matches!(count, 3 | 4) => touch(store, line),
         b"flush_all" if (1..=3).contains(&count) => flush(store, line),
-        b"version" => Some(concat!("VERSION ", "1.6.18")),
+        b"version" => {
+            out.extend_from_slice(b"VERSION ");
+            say(out, VERSION);
+            None
+        }
         b"verbosity" if matches!(count, 2 | 3) => Some(number::unsigned(line.word(1)).map_or(BAD_FORMAT, |_| "OK")),
         b"quit" => return Step::Close,
         b"stats" => return stats::command(store, line, out, state),
@@ -54,7 +58,7 @@ pub(super) fn command(store: &mut Store, line: &Line, after: &[u8], out: &mut Ve
             return Step::Done(line.length);
         }
     };
-    let takes_noreply = !matches!(line.word(0), b"version" | b"shutdown");
+    let takes_noreply = line.word(0) != b"shutdown";
     if let Some(answer) = answer
         && !(quiet && takes_noreply)
     {
