@@ -40,10 +40,9 @@ def set_path(config):
 
         site.addsitedir(config["site"])
     sys.path.append(config["runtime"])
-    from dae import defaults, drivers
+    from dae import defaults
 
     defaults.install()
-    drivers.install()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,14 @@ def smtplib(module):
     module.SMTP.connect = to_the_app
 
 
-PATCHES = {"smtplib": smtplib}
+def mysql_driver(module):
+    """A connection that names no host goes to the app's own database."""
+    from dae import drivers
+
+    drivers.patch(module)
+
+
+PATCHES = {"smtplib": smtplib, "MySQLdb.connections": mysql_driver, "pymysql.connections": mysql_driver}
 
 
 def install():
@@ -38,6 +45,7 @@ def install():
         if name in sys.modules:
             patch(sys.modules[name])
     sys.meta_path.insert(0, Finder())
+    sys.meta_path.append(Alias())
 
 
 class Finder:
@@ -64,3 +72,20 @@ class Finder:
 
             loader.exec_module = and_patch
         return spec
+
+
+class Alias:
+    """PyMySQL under the name MySQLdb, where nothing else has that name."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "MySQLdb" or importlib.util.find_spec("pymysql") is None:
+            return None
+        return importlib.util.spec_from_loader(name, self)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        from dae import drivers
+
+        sys.modules["MySQLdb"] = drivers.pymysql_as_mysqldb()

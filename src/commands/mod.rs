@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod create;
 pub mod cron;
+pub mod db;
 pub mod deploy;
 pub mod freeze;
 pub mod install;

@@ -6,8 +6,8 @@ use super::{Context, foreground};
 use crate::app::{App, DevSettings};
 use crate::dev_server::local::provided_env;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::services::{Machine, Provided, Shared, Space, Tell};
-use crate::term::Line;
+use crate::services::{self, Machine, Provided, Shared, Space, Tell, mysql};
+use crate::term::{self, Line, Progress, Shown, confirm};
 
 /// The services of an app, for as long as a command runs. Where they may start processes, the command runs below a
 /// guardian: see [`foreground::guard`].
@@ -21,14 +21,52 @@ pub struct Services {
 /// The space of the app as its developer knows it; its data outlives everything.
 pub fn space(context: &Context, app: &App, run: &Path, tell: Tell) -> Result<Space> {
     let space = Space::new(app.name.clone(), app.root.join(".dae/data"), run.to_owned(), tell)?;
-    Ok(space.on(machine(context, app)))
+    Ok(space.on(machine(context, app)?))
 }
 
 /// What the services of an app may use of this machine.
-pub fn machine(context: &Context, app: &App) -> Machine {
+fn machine(context: &Context, app: &App) -> Result<Machine> {
     let path = context.environment.iter().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, path)| path.clone()).unwrap_or_default();
-    Machine { code: Some(app.root.clone()), cache: context.dirs.cache.clone(), path }
+    let machine = Machine { code: Some(app.root.clone()), cache: context.dirs.cache.clone(), path };
+    have_database(context, app, &machine)?;
+    Ok(machine)
+}
+
+/// An app that uses mysql finds a server here, or one is fetched, or it is said how to get one.
+fn have_database(context: &Context, app: &App, machine: &Machine) -> Result<()> {
+    let Some(why) = mysql::uses(&app.root) else { return Ok(()) };
+    let elsewhere = DevSettings::read(&app.root, "dev.yaml").is_ok_and(|(settings, _)| settings.replaces("mysql"));
+    if elsewhere || mysql::Server::find(&machine.path, &machine.cache).is_some() {
+        return Ok(());
+    }
+    let problem = mysql::none().because(format!("the app uses mysql: {why}"));
+    if !mysql::can_fetch() {
+        context.terminal.tell(&services::Event::ServiceFailed { service: "mysql".into(), problem });
+        return Ok(());
+    }
+    let question = "This app uses mysql, and there is no server here. Fetch MariaDB (7 MB, no root) into your cache?";
+    if context.yes || context.terminal.interactive && confirm(&context.terminal, question, true)? {
+        context.terminal.tell(&Fetching);
+        let server = mysql::fetch(&machine.cache)?;
+        context.say("fetched", format!("MariaDB {}", server.version));
+        return Ok(());
+    }
+    let problem = problem.hint("or have it fetched without root: set `DAE_YES=1` and start again");
+    context.terminal.tell(&services::Event::ServiceFailed { service: "mysql".into(), problem });
+    Ok(())
+}
+
+struct Fetching;
+
+impl term::Event for Fetching {
+    fn show(&self) -> Shown<'_> {
+        Shown::Progress(Progress::spinner("fetching", "MariaDB from the system's packages"))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({"event": "service_fetching", "service": "mysql"})
+    }
 }
 
 /// A folder for the sockets of services.
@@ -56,7 +94,7 @@ impl Services {
         let run = run_dir(context)?;
         let data = folder.join("data");
         let space = |run: &Path| Space::new(app.name.clone(), data, run.to_owned(), tell(context));
-        Self::join(folder, run, |run| Ok(space(run)?.on(machine(context, app))))
+        Self::join(folder, run, |run| Ok(space(run)?.on(machine(context, app)?)))
     }
 
     fn join(root: &Path, run: tempfile::TempDir, space: impl FnOnce(&Path) -> Result<Space>) -> Result<Self> {

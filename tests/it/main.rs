@@ -26,6 +26,7 @@ mod mysql;
 mod node;
 mod package;
 mod pins;
+mod platform_mysql;
 mod schedules;
 mod schema;
 mod serve;

@@ -17,15 +17,15 @@ def _place():
     runs_pip = any(os.path.basename(word).startswith("pip") for word in sys.orig_argv[1:3])
     if runtime and runtime not in sys.path and not runs_pip:
         sys.path.append(runtime)
-        from dae import defaults, drivers
+        from dae import defaults
 
         defaults.install()
-        drivers.install()
-    del sys.modules["sitecustomize"]
+    this = sys.modules.pop("sitecustomize")
     try:
         import sitecustomize  # noqa: F401
     except ImportError:
-        pass
+        # Python looks for what it has just imported.
+        sys.modules["sitecustomize"] = this
 
 
 _place()

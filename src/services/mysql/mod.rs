@@ -8,6 +8,8 @@
 mod base;
 mod client;
 mod datadir;
+mod dump;
+mod fetch;
 mod find;
 mod schema;
 mod script;
@@ -21,8 +23,12 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Account, Address, Answer, Client, Column, Fault, Kind, Row};
+pub use dump::dump;
+pub use fetch::{fetch, possible as can_fetch};
 pub use find::Server;
+pub use schema::{reset, run as run_script};
 pub use script::{Statement, statements};
+pub use server::none;
 pub use uses::uses;
 
 use super::{Running, Space};

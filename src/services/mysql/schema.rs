@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::client::{Client, Fault};
+use super::dump::quoted;
 use super::script::statements;
 use crate::problem::{Doing as _, Place, Problem, Result};
 
@@ -16,13 +17,24 @@ pub fn files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Runs every statement of `files`; the first that fails ends it, told by its place. `root` shortens their names.
-pub fn load(client: &mut Client, root: &Path, files: &[PathBuf]) -> Result<()> {
+/// Runs every statement of `files` and returns how many there were; the first that fails ends it, told by its place. `root`
+/// shortens their names.
+pub fn load(client: &mut Client, root: &Path, files: &[PathBuf]) -> Result<usize> {
+    let mut statements = 0;
     for path in files {
         let bytes = std::fs::read(path).doing(|| format!("read `{}`", path.display()))?;
-        run(client, path.strip_prefix(root).unwrap_or(path), &bytes)?;
+        statements += run(client, path.strip_prefix(root).unwrap_or(path), &bytes)?;
     }
-    Ok(())
+    Ok(statements)
+}
+
+/// Makes the database `name` anew, with nothing in it but what the app of `root` has in `databases/`.
+pub fn reset(client: &mut Client, name: &str, root: &Path) -> Result<usize> {
+    let name = quoted(name);
+    for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}"), format!("USE {name}")] {
+        client.query(sql.as_bytes()).map_err(|fault| fault.problem("could not make the database anew"))?;
+    }
+    load(client, root, &files(root))
 }
 
 /// Runs every statement of one script and returns how many there were.

@@ -154,14 +154,31 @@ fn prepare(own: &Own) -> Result<Prepared> {
 
 /// There is no server on this machine.
 pub fn none() -> Problem {
-    Problem::new("mysql.none", "there is no MariaDB on this machine")
-        .try_running("sudo apt-get install --no-install-recommends mariadb-server-core")
+    let problem = Problem::new("mysql.none", "there is no MariaDB on this machine");
+    if cfg!(target_os = "macos") {
+        return problem.try_running("brew install mariadb");
+    }
+    let known = [
+        ("apt-get", "sudo apt-get install --no-install-recommends mariadb-server-core"),
+        ("dnf", "sudo dnf install mariadb-server"),
+        ("apk", "sudo apk add mariadb"),
+        ("pacman", "sudo pacman -S mariadb"),
+        ("zypper", "sudo zypper install mariadb"),
+    ];
+    let there =
+        |program: &str| ["/usr/bin", "/sbin", "/usr/sbin"].iter().any(|at| Path::new(at).join(program).is_file());
+    match known.iter().find(|(program, _)| there(program)) {
+        Some((_, command)) => problem.try_running(*command),
+        None => problem.hint("install MariaDB, or name a server in dev.yaml: `mysql: {host: ..., user: ...}`"),
+    }
 }
 
 /// The app's own user may do all with the app's own databases, those of its tests included, and nothing else.
 fn rights(name: &str, password: &str) -> String {
     let own = name.replace('_', "\\_");
-    let patterns = [own.clone(), format!("{own}\\_test"), format!("test\\_{own}"), format!("test\\_{own}\\_%")];
+    // Django calls the test database of one without a name `test_`.
+    let patterns =
+        [own.clone(), format!("{own}\\_test"), "test\\_".into(), format!("test\\_{own}"), format!("test\\_{own}\\_%")];
     let grants: String = patterns.iter().map(|db| format!("GRANT ALL ON `{db}`.* TO `{name}`@`%`;\n")).collect();
     format!(
         "CREATE DATABASE IF NOT EXISTS `{name}`;\n\
@@ -211,7 +228,7 @@ async fn load(own: &Own, prepared: &Prepared, data: &Path, root: PathBuf, files:
     let loaded = blocking(move || {
         let mut client =
             Client::connect(&account, ANSWERS_WITHIN).map_err(|fault| fault.problem("could not sign in"))?;
-        schema::load(&mut client, &root, &files)
+        schema::load(&mut client, &root, &files).map(drop)
     });
     let loaded = loaded.await;
     process.stop(Signal::SIGTERM, GRACE).await;
