@@ -1,3 +1,4 @@
 //! Key-value stores of an app.
 
+pub mod beansdb;
 pub mod memcache;
