@@ -95,7 +95,10 @@ impl Decoder {
             return None;
         }
         let Some(end) = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n') else {
-            return (bytes.len() >= LONGEST_LINE).then_some(Request::Lost(TOO_LONG));
+            return (bytes.len() >= LONGEST_LINE).then(|| {
+                bytes.clear();
+                Request::Lost(TOO_LONG)
+            });
         };
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
         let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
