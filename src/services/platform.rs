@@ -2,13 +2,8 @@
 
 use futures_util::future::join_all;
 
-<<<<<<< HEAD
-use super::kv::memcache;
+use super::kv::{beansdb, memcache};
 use super::{Provided, Running, Space, mail, mysql};
-=======
-use super::kv::beansdb;
-use super::{Provided, Running, Space, mail};
->>>>>>> 2cccbe0 (beansdb: an embedded server of the dialect)
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -20,11 +15,12 @@ pub struct Platform {
 impl Platform {
     /// Starts every service. Returns as soon as all of them listen.
     pub async fn start(space: &Space) -> Result<Self> {
-<<<<<<< HEAD
-        let running = vec![mail::start(space).await?, memcache::start(space).await?, mysql::start(space).await?];
-=======
-        let running = vec![mail::start(space).await?, beansdb::start(space).await?];
->>>>>>> 2cccbe0 (beansdb: an embedded server of the dialect)
+        let running = vec![
+            mail::start(space).await?,
+            memcache::start(space).await?,
+            beansdb::start(space).await?,
+            mysql::start(space).await?,
+        ];
         Ok(Self { running })
     }
 

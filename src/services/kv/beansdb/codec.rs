@@ -44,10 +44,23 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// `version` stands where memcached has the expiry.
-    Set { key: Bytes, flag: u32, version: i32, value: Bytes },
-    Append { key: Bytes, value: Bytes },
-    Incr { key: Bytes, delta: i64 },
-    Delete { key: Bytes },
+    Set {
+        key: Bytes,
+        flag: u32,
+        version: i32,
+        value: Bytes,
+    },
+    Append {
+        key: Bytes,
+        value: Bytes,
+    },
+    Incr {
+        key: Bytes,
+        delta: i64,
+    },
+    Delete {
+        key: Bytes,
+    },
 }
 
 impl Write {
@@ -230,7 +243,8 @@ mod tests {
 
     #[test]
     fn it_does_not_matter_how_bytes_come_in() {
-        let text = b"set a 5 -3 4 noreply\r\n\r\n\r\n\r\nget a ?a\nset b 0 0 11\r\nhello world\r\nset c 0 0 3\r\nabcd\r\n\
+        let text =
+            b"set a 5 -3 4 noreply\r\n\r\n\r\n\r\nget a ?a\nset b 0 0 11\r\nhello world\r\nset c 0 0 3\r\nabcd\r\n\
                      incr d -1\r\nset e 0 0 99999999999999999999 \r\ndelete f 0 noreply\r\nflush_all 10 @f\r\n";
         let whole = decoded(text);
         insta::assert_debug_snapshot!(whole.len(), @"11");

@@ -18,7 +18,15 @@ const PIECE: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Compacting {
     files: VecDeque<u32>,
+    deletions: Deletions,
     offset: u64,
+}
+
+/// What becomes of the memory of deletions, and so of the versions of what is set anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletions {
+    Kept,
+    Forgotten,
 }
 
 /// What one step came to.
@@ -33,8 +41,8 @@ pub enum Step {
 }
 
 impl Compacting {
-    pub fn new(files: VecDeque<u32>) -> Self {
-        Self { files, offset: FIRST.into() }
+    pub fn new(files: VecDeque<u32>, deletions: Deletions) -> Self {
+        Self { files, deletions, offset: FIRST.into() }
     }
 
     /// The file has gone.
@@ -48,7 +56,7 @@ impl Compacting {
         let Some(number) = self.files.front().copied() else { return Step::Ends };
         let Some(data) = state.files.get(&number) else { return Step::Fails };
         // With nothing older than this file, what it says was deleted cannot come back.
-        let oldest = state.files.keys().next() == Some(&number);
+        let forgets = self.deletions == Deletions::Forgotten && state.files.keys().next() == Some(&number);
         let until = self.offset + PIECE;
         while self.offset < data.length {
             if self.offset >= until {
@@ -61,7 +69,7 @@ impl Compacting {
             });
             if current {
                 let key = Bytes::copy_from_slice(record.key);
-                if record.version < 0 && oldest {
+                if record.version < 0 && forgets {
                     batch.forget(key);
                 } else {
                     batch.put(&key, record);

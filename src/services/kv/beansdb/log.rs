@@ -189,7 +189,8 @@ fn name(folder: &Path, number: u32, kind: &str) -> PathBuf {
 }
 
 fn length_of(bytes: &[u8]) -> Result<u32> {
-    u32::try_from(bytes.len()).map_err(|error| Problem::new("beansdb.too-long", "a data file is too long").because(error))
+    u32::try_from(bytes.len())
+        .map_err(|error| Problem::new("beansdb.too-long", "a data file is too long").because(error))
 }
 
 fn sync(folder: &Path) -> Result<()> {
@@ -311,7 +312,8 @@ struct Scan {
 
 /// Goes through records that begin at `start`.
 fn scan(start: Place, bytes: &[u8], seen: &mut dyn FnMut(&[u8], Slot)) -> Scan {
-    let place = |at: usize| Place { file: start.file, offset: start.offset.wrapping_add(u32::try_from(at).unwrap_or(0)) };
+    let place =
+        |at: usize| Place { file: start.file, offset: start.offset.wrapping_add(u32::try_from(at).unwrap_or(0)) };
     let mut good = 0;
     while let Some((record, length)) = Record::read(place(good), &bytes[good..]) {
         seen(record.key, slot_of(&record, place(good), length));
@@ -319,9 +321,8 @@ fn scan(start: Place, bytes: &[u8], seen: &mut dyn FnMut(&[u8], Slot)) -> Scan {
     }
     let rest = &bytes[good..];
     // All that the first unreadable record's own write holds may be torn; what a later write holds says that it was not.
-    let later = |at: usize| {
-        Record::read(place(good + at), &rest[at..]).is_some_and(|(record, _)| at > record.back as usize)
-    };
+    let later =
+        |at: usize| Record::read(place(good + at), &rest[at..]).is_some_and(|(record, _)| at > record.back as usize);
     let rest = if rest.iter().all(|byte| *byte == 0) {
         Rest::Nothing
     } else if (1..rest.len().saturating_sub(HEADER)).any(later) {

@@ -23,12 +23,12 @@ pub use server::serve;
 pub use shelf::Shelf;
 pub use store::{Store, Written};
 
-use super::super::{Running, Space};
 use crate::problem::{Doing as _, Result};
+use crate::services::{Running, Space};
 
 /// Listens; the store is opened for the first connection.
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "listen for beansdb")?;
+    let listener = TcpListener::from_std(space.listen("beansdb")?).doing(|| "listen for beansdb")?;
     let address = listener.local_addr().doing(|| "listen for beansdb")?;
     let shelf = Shelf::new(space.data.join("beansdb"), space.tell.clone());
     let stop = CancellationToken::new();

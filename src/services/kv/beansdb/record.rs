@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let record = Record { key: b"key", value: b"some value", flag: 516, version: -7, time: 1_795_329_553, back: 99 };
+        let record =
+            Record { key: b"key", value: b"some value", flag: 516, version: -7, time: 1_795_329_553, back: 99 };
         let mut bytes = Vec::new();
         let length = record.write(HERE, &mut bytes);
         bytes.extend_from_slice(b"what follows");

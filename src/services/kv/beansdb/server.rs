@@ -81,14 +81,7 @@ impl Connection {
         let stats = &shelf.stats;
         stats.current_connections.fetch_add(1, Relaxed);
         stats.total_connections.fetch_add(1, Relaxed);
-        Self {
-            stream,
-            shelf,
-            input: BytesMut::new(),
-            output: Vec::new(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-        }
+        Self { stream, shelf, input: BytesMut::new(), output: Vec::new(), waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
     /// A client that goes away is no problem of ours.

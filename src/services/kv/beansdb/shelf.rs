@@ -34,13 +34,7 @@ enum Opened {
 impl Shelf {
     /// Nothing is read or made yet. `tell` hears why the store cannot be opened.
     pub fn new(folder: PathBuf, tell: Tell) -> Self {
-        Self {
-            folder,
-            longest_value: LONGEST_VALUE,
-            stats: Stats::default(),
-            tell,
-            opened: Mutex::new(Opened::NotYet),
-        }
+        Self { folder, longest_value: LONGEST_VALUE, stats: Stats::default(), tell, opened: Mutex::new(Opened::NotYet) }
     }
 
     pub async fn store(&self) -> Result<Arc<Store>> {
@@ -52,7 +46,8 @@ impl Shelf {
         }
         let folder = self.folder.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await;
-        let store = store.unwrap_or_else(|error| Err(Problem::new("beansdb.open", "could not open the store").because(error)));
+        let store =
+            store.unwrap_or_else(|error| Err(Problem::new("beansdb.open", "could not open the store").because(error)));
         match store {
             Ok(store) => {
                 let store = Arc::new(store);

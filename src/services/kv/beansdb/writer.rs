@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::codec::{LONGEST_VALUE, Write, is_key};
-use super::compaction::{Compacting, Step};
+use super::compaction::{Compacting, Deletions, Step};
 use super::log::{Log, slot_of};
 use super::record::{Place, Record};
 use super::rules::{Body, next_version};
@@ -243,7 +243,7 @@ impl Writer {
         let newest = self.log.end().file;
         let files: VecDeque<u32> = self.shared.read().files.keys().copied().filter(|file| *file < newest).collect();
         self.shared.set_compaction(Compaction::Running);
-        self.compacting = Some(Compacting::new(files));
+        self.compacting = Some(Compacting::new(files, Deletions::Forgotten));
     }
 
     /// Where more than half of a file that is not written any more is of no use, it is compacted without being asked.
@@ -253,11 +253,12 @@ impl Writer {
         }
         self.replaced = 0;
         let newest = self.log.end().file;
-        let waste = |(number, file): (&u32, &DataFile)| (*number < newest && file.live < file.length / 2).then_some(*number);
+        let waste =
+            |(number, file): (&u32, &DataFile)| (*number < newest && file.live < file.length / 2).then_some(*number);
         let worst: VecDeque<u32> = self.shared.read().files.iter().filter_map(waste).collect();
         if !worst.is_empty() {
             self.shared.set_compaction(Compaction::Running);
-            self.compacting = Some(Compacting::new(worst));
+            self.compacting = Some(Compacting::new(worst, Deletions::Kept));
         }
     }
 
