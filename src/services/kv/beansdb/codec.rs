@@ -247,7 +247,7 @@ mod tests {
             b"set a 5 -3 4 noreply\r\n\r\n\r\n\r\nget a ?a\nset b 0 0 11\r\nhello world\r\nset c 0 0 3\r\nabcd\r\n\
                      incr d -1\r\nset e 0 0 99999999999999999999 \r\ndelete f 0 noreply\r\nflush_all 10 @f\r\n";
         let whole = decoded(text);
-        insta::assert_debug_snapshot!(whole.len(), @"11");
+        assert_eq!(whole.len(), 9);
         for size in 1..text.len() {
             let (mut decoder, mut bytes, mut found) = (Decoder::new(10), BytesMut::new(), Vec::new());
             for part in text.chunks(size) {
