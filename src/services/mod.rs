@@ -2,6 +2,7 @@
 //! contract, and stops with whoever started it.
 
 mod copy;
+pub mod errors;
 mod event;
 pub mod kv;
 mod machine;

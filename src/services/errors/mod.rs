@@ -1,0 +1,37 @@
+//! What went wrong in an app, by the protocol of Sentry (which onimaru, the real DAE's, was built from): whatever reports to
+//! Sentry reports here.
+
+mod body;
+mod edit;
+pub mod envelope;
+pub mod event;
+mod secrets;
+mod server;
+mod store;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use edit::last_edit;
+pub use server::Intake;
+pub use store::{Group, Refused, Resolved, Store};
+
+use super::{Running, Space};
+use crate::problem::{Doing as _, Problem, Result};
+
+/// Listens on a port of its own, and keeps what is reported below the space.
+pub async fn start(space: &Space) -> Result<Running> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "open a port for errors")?;
+    let address = listener.local_addr().doing(|| "find the port for errors")?;
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
+    // Any web page may send requests to this machine; only who was told the key may report.
+    let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let dsn = format!("http://{key}@{address}/1");
+    let intake = Arc::new(Intake::new(key, space));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(intake.serve(listener, stop.clone()));
+    Ok(Running::new("errors", vec![("SENTRY_DSN".into(), dsn)], stop, task))
+}
