@@ -3,14 +3,15 @@
 import importlib
 import re
 
+from dae import report, request
+
 
 def application(config):
     """Imports what the handlers name and joins it into one application."""
     loaded = [Handler(handler) for handler in config["handlers"]]
+    report.follow()
     if config["worker"] != "asgi":
         return Wsgi(loaded)
-    if len(loaded) == 1 and loaded[0].kind == "asgi_app" and config["handlers"][0]["url"] == "/.*":
-        return loaded[0].target
     return Asgi(loaded)
 
 
@@ -66,8 +67,8 @@ class Wsgi:
                 return answer(start_response, "426 Upgrade Required", ("Upgrade", "websocket"), ("Connection", "Upgrade"))
             from dae import websocket
 
-            return websocket.wsgi(handler.target, environ)
-        return handler.target(environ, start_response)
+            return request.answer(lambda environ, _: websocket.wsgi(handler.target, environ), environ, start_response)
+        return request.answer(handler.target, environ, start_response)
 
 
 def answer(start_response, status, *headers):
@@ -88,12 +89,15 @@ class Asgi:
             return await (self.apps[0] if self.apps else no_lifespan)(scope, receive, send)
         handler = first(self.handlers, scope.get("path") or "/")
         if handler is not None and handler.kind == "asgi_app":
-            return await handler.target(scope, receive, send)
+            return await request.answer_async(handler.target, scope, receive, send)
         if scope["type"] == "websocket":
             if handler is not None and handler.kind == "websocket":
                 from dae import websocket
 
-                return await websocket.asgi(handler.target, scope, receive, send)
+                def target(scope, receive, send):
+                    return websocket.asgi(handler.target, scope, receive, send)
+
+                return await request.answer_async(target, scope, receive, send)
             return await send({"type": "websocket.close", "code": 1000})
         upgrade = handler is not None and handler.kind == "websocket"
         status, body = (426, b"Upgrade Required\n") if upgrade else (404, b"Not Found\n")

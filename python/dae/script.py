@@ -16,9 +16,10 @@ def main():
     from boot import set_path
 
     set_path(config)
-    from dae import lifeline, source
+    from dae import lifeline, report, source
 
     lifeline.hold()
+    report.hold_fast(os.path.basename(config["words"][0]))
     words = config["words"]
     if not words[0].endswith((".py", ".pyc")):
         become(config, words)

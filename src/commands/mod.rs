@@ -7,6 +7,7 @@ pub mod create;
 pub mod cron;
 pub mod db;
 pub mod deploy;
+pub mod errors;
 pub mod freeze;
 pub mod install;
 pub mod logs;

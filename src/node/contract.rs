@@ -12,6 +12,7 @@
 //! | `DAE_MEMCACHE`, `DAE_BEANSDB` | `host:port`, several with commas between, where one is set |
 //! | `DAE_QUEUE` | `host:port`, where one is set |
 //! | `DAE_SMTP` | `host:port` of the server that takes mail, where one is set |
+//! | `SENTRY_DSN` | where errors are reported, as Sentry's clients read it |
 //! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
 use super::Generation;

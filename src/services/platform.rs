@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::kv::{beansdb, memcache};
-use super::{Provided, Running, Space, mail, mysql};
+use super::{Provided, Running, Space, errors, mail, mysql};
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -16,6 +16,8 @@ impl Platform {
     /// Starts every service. Returns as soon as all of them listen.
     pub async fn start(space: &Space) -> Result<Self> {
         let running = vec![
+            // one line a service
+            errors::start(space).await?,
             mail::start(space).await?,
             memcache::start(space).await?,
             beansdb::start(space).await?,

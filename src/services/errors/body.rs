@@ -62,11 +62,7 @@ mod tests {
         gzip.write_all(bytes).unwrap();
         zlib.write_all(bytes).unwrap();
         bare.write_all(bytes).unwrap();
-        vec![
-            ("gzip", gzip.finish().unwrap()),
-            ("deflate", zlib.finish().unwrap()),
-            ("Deflate", bare.finish().unwrap()),
-        ]
+        vec![("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("Deflate", bare.finish().unwrap())]
     }
 
     #[test]

@@ -202,8 +202,16 @@ mod tests {
         for (json, kind, message) in [
             (r#"{"message":"hello","level":"warning"}"#, "warning", "hello"),
             (r#"{"logentry":{"message":"%s left","formatted":"3 left"}}"#, "error", "3 left"),
-            (r#"{"sentry.interfaces.Message":{"message":"%s left","params":[3]},"message":"3 left"}"#, "error", "3 left"),
-            (r#"{"sentry.interfaces.Exception":{"type":"E","value":"v"},"sentry.interfaces.Stacktrace":{"frames":[]}}"#, "E", "v"),
+            (
+                r#"{"sentry.interfaces.Message":{"message":"%s left","params":[3]},"message":"3 left"}"#,
+                "error",
+                "3 left",
+            ),
+            (
+                r#"{"sentry.interfaces.Exception":{"type":"E","value":"v"},"sentry.interfaces.Stacktrace":{"frames":[]}}"#,
+                "E",
+                "v",
+            ),
             (r#"{"exception":[{"type":"E","value":"v\nw"}]}"#, "E", "v"),
             (r#"{"exception":{"values":[{"value":3}, 4]}}"#, "Error", ""),
         ] {
@@ -212,7 +220,9 @@ mod tests {
         }
         let left = |n| read(&format!(r#"{{"logentry":{{"message":"%s left","formatted":"{n} left"}}}}"#)).key;
         assert_eq!(left(1), left(2));
-        let said = |mark: &str, kind: &str| read(&format!(r#"{{"fingerprint":[{mark}],"exception":[{{"type":"{kind}"}}]}}"#)).key;
+        let said = |mark: &str, kind: &str| {
+            read(&format!(r#"{{"fingerprint":[{mark}],"exception":[{{"type":"{kind}"}}]}}"#)).key
+        };
         assert_eq!(said("\"x\"", "A"), said("\"x\"", "B"));
         assert_ne!(said("\"{{ default }}\", \"x\"", "A"), said("\"{{ default }}\", \"x\"", "B"));
         assert_eq!(Event::read(&Map::new()), None);

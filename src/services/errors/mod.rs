@@ -26,7 +26,8 @@ pub async fn start(space: &Space) -> Result<Running> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "open a port for errors")?;
     let address = listener.local_addr().doing(|| "find the port for errors")?;
     let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
+    getrandom::fill(&mut random)
+        .map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
     // Any web page may send requests to this machine; only who was told the key may report.
     let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let dsn = format!("http://{key}@{address}/1");

@@ -83,7 +83,8 @@ impl Store {
         let open = || -> rusqlite::Result<Connection> {
             let database = Connection::open(&path)?;
             database.busy_timeout(Duration::from_secs(10))?;
-            database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
+            database
+                .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
             database.execute_batch(SCHEMA)?;
             Ok(database)
         };
@@ -99,13 +100,11 @@ impl Store {
 
     /// Keeps a report; `None` for one that is there already.
     pub fn add(&mut self, event: &Event, report: &str, now: Timestamp) -> Result<Option<Added>> {
-        let add = || -> rusqlite::Result<Option<Added>> {
+        let mut add = || -> rusqlite::Result<Option<Added>> {
             let change = self.database.transaction()?;
             let now = now.as_millisecond();
-            let known = change
-                .query_row("SELECT id FROM reports WHERE id = ?", [&event.id], |_| Ok(()))
-                .optional()?
-                .is_some();
+            let known =
+                change.query_row("SELECT id FROM reports WHERE id = ?", [&event.id], |_| Ok(())).optional()?.is_some();
             if known {
                 return Ok(None);
             }
@@ -149,7 +148,8 @@ impl Store {
     /// Keeps why a report could not be taken.
     pub fn refuse(&self, why: &str, now: Timestamp) -> Result<()> {
         let refuse = || -> rusqlite::Result<()> {
-            self.database.execute("INSERT INTO refused (time, why) VALUES (?, ?)", params![now.as_millisecond(), why])?;
+            self.database
+                .execute("INSERT INTO refused (time, why) VALUES (?, ?)", params![now.as_millisecond(), why])?;
             let old = "DELETE FROM refused WHERE rowid NOT IN (SELECT rowid FROM refused ORDER BY rowid DESC LIMIT ?)";
             self.database.execute(old, [REFUSALS])?;
             Ok(())
@@ -257,7 +257,8 @@ mod tests {
         assert_eq!(store.add(&event(3, "a"), "{}", at(200)).unwrap(), None);
         store.add(&event(99, "b"), "{}", at(50)).unwrap();
         let listed = store.list(Some(at(117))).unwrap();
-        let seen: Vec<_> = listed.iter().map(|group| (group.id, group.count, group.since, group.first, group.last)).collect();
+        let seen: Vec<_> =
+            listed.iter().map(|group| (group.id, group.count, group.since, group.first, group.last)).collect();
         assert_eq!(seen, [(1, 20, 2, at(100), at(119)), (2, 1, 0, at(50), at(50))]);
         assert_eq!(store.list(None).unwrap()[0].since, 0);
         let reports = store.reports(1).unwrap();

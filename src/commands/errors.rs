@@ -1,0 +1,219 @@
+//! `dae errors`.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Context, Outcome};
+use crate::app;
+use crate::problem::{Problem, Result};
+use crate::services::errors::event::{Exception, exceptions};
+use crate::services::errors::{Group, Refused, Resolved, Store, last_edit};
+use crate::term::{Paint, Text};
+
+/// What went wrong in the app: uncaught exceptions, and all that is reported in Sentry's way
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the errors that are not done with, the one seen last first
+    List(ListArgs),
+    /// Show one error: its traceback, how often it came and when
+    Show(ShowArgs),
+    /// Say that errors are done with; one that is seen again comes back
+    Resolve(ResolveArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Those that are done with too
+    #[arg(long)]
+    pub all: bool,
+    /// Only those seen since the app's code was last edited
+    #[arg(long)]
+    pub since_edit: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Its number [default: that of the one seen last]
+    pub number: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResolveArgs {
+    /// Their numbers
+    #[arg(required_unless_present = "all")]
+    pub numbers: Vec<u64>,
+    /// All there are
+    #[arg(long, conflicts_with = "numbers")]
+    pub all: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    /// When a file of the app was last changed.
+    edited: Option<Timestamp>,
+    errors: Vec<Group>,
+    /// Reports that could not be read.
+    refused: Vec<Refused>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    error: Group,
+    /// The latest report: the cause first, what was raised last.
+    exceptions: Vec<Exception>,
+    reports: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    resolved: Vec<u64>,
+}
+
+impl Text for Listed {
+    fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        if self.errors.is_empty() {
+            text.push_str("no errors\n");
+        }
+        for error in &self.errors {
+            let Group { id, kind, message, place, count, since, .. } = error;
+            let message = if message.is_empty() { String::new() } else { format!(": {}", quiet(message)) };
+            let _ = writeln!(text, "{id:>4}  {}{message}", paint.bad(&quiet(kind)));
+            let place = if place.is_empty() { String::new() } else { format!("{}, ", quiet(place)) };
+            let when = at(error.last);
+            let times = if *count == 1 { format!("once, {when}") } else { format!("{count} times, last {when}") };
+            let news = match since {
+                _ if error.resolved.is_some() => ", done with".into(),
+                0 => ", not since your last edit".into(),
+                since => format!(", {since} since your last edit"),
+            };
+            let _ = writeln!(text, "      {}", paint.dim(&format!("{place}{times}{news}")));
+        }
+        if let Some(last) = self.refused.last() {
+            let count = self.refused.len();
+            let _ =
+                writeln!(text, "{count} reports could not be read; the last, {}: {}", at(last.time), quiet(&last.why));
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+impl Text for Shown {
+    fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        let Group { id, kind, message, count, first, last, since, .. } = &self.error;
+        for exception in &self.exceptions {
+            if !exception.frames.is_empty() {
+                let _ = writeln!(text, "Traceback (most recent call last):");
+            }
+            for frame in &exception.frames {
+                let place = format!("  {}:{} in {}", frame.file, frame.line, frame.function);
+                let shown = format!("{}\n    {}", quiet(&place), quiet(&frame.code));
+                let _ = writeln!(text, "{}", if frame.own { shown } else { paint.dim(&shown).to_string() });
+            }
+            let message = quiet(&exception.message);
+            let _ = writeln!(text, "{}: {message}\n", paint.bad(&quiet(&exception.kind)));
+        }
+        if self.exceptions.is_empty() {
+            let _ = writeln!(text, "{}: {}\n", paint.bad(&quiet(kind)), quiet(message));
+        }
+        let report = self.reports.first();
+        for (name, path) in [
+            ("request", &["request", "url"][..]),
+            ("in", &["transaction"]),
+            ("process", &["tags", "process"]),
+            ("release", &["release"]),
+            ("logger", &["logger"]),
+        ] {
+            let value = report.and_then(|report| path.iter().try_fold(report, |value, part| value.get(*part)));
+            if let Some(value) = value.and_then(Value::as_str) {
+                let _ = writeln!(text, "{} {}", paint.key(&format!("{name}:")), quiet(value));
+            }
+        }
+        let _ =
+            writeln!(text, "{} number {id}, {count} times from {} to {}", paint.key("seen:"), at(*first), at(*last));
+        let _ = write!(text, "{} {since} times", paint.key("since your last edit:"));
+        text
+    }
+}
+
+impl Text for Done {
+    fn text(&self, _: Paint) -> String {
+        match self.resolved.len() {
+            0 => "nothing was left to do".into(),
+            1 => format!("{} is done with", self.resolved[0]),
+            count => format!("{count} errors are done with"),
+        }
+    }
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let root = app::find(&context.cwd)?;
+    let (store, edited) = (Store::look(&root.join(".dae/data"))?, last_edit(&root));
+    match args.command {
+        Command::List(args) => list(&args, store.as_ref(), edited),
+        Command::Show(args) => show(&args, store.as_ref(), edited),
+        Command::Resolve(args) => resolve(&args, store.as_ref()),
+    }
+}
+
+fn list(args: &ListArgs, store: Option<&Store>, edited: Option<Timestamp>) -> Outcome {
+    let Some(store) = store else {
+        return Ok(Box::new(Listed { edited, errors: Vec::new(), refused: Vec::new() }));
+    };
+    let mut errors = store.list(edited)?;
+    errors.retain(|error| (args.all || error.resolved.is_none()) && (!args.since_edit || error.since > 0));
+    Ok(Box::new(Listed { edited, errors, refused: store.refused()? }))
+}
+
+fn show(args: &ShowArgs, store: Option<&Store>, edited: Option<Timestamp>) -> Outcome {
+    let Some(store) = store else { return Err(unknown(args.number)) };
+    let found = store.list(edited)?.into_iter().find(|error| args.number.is_none_or(|number| error.id == number));
+    let error = found.ok_or_else(|| unknown(args.number))?;
+    let reports = store.reports(error.id)?;
+    let exceptions = reports.first().and_then(Value::as_object).map(exceptions).unwrap_or_default();
+    Ok(Box::new(Shown { error, exceptions, reports }))
+}
+
+fn resolve(args: &ResolveArgs, store: Option<&Store>) -> Outcome {
+    let open = |store: &Store| -> Result<Vec<u64>> {
+        Ok(store.list(None)?.iter().filter(|error| error.resolved.is_none()).map(|error| error.id).collect())
+    };
+    let numbers = match store {
+        Some(store) if args.all => open(store)?,
+        _ => args.numbers.clone(),
+    };
+    let mut resolved = Vec::new();
+    for number in numbers {
+        match store.map_or(Ok(Resolved::Unknown), |store| store.resolve(number, Timestamp::now()))? {
+            Resolved::Now => resolved.push(number),
+            Resolved::Before => {}
+            Resolved::Unknown => return Err(unknown(Some(number))),
+        }
+    }
+    Ok(Box::new(Done { resolved }))
+}
+
+fn unknown(number: Option<u64>) -> Problem {
+    let said = number.map_or_else(|| "there is no error".into(), |number| format!("there is no error {number}"));
+    Problem::new("errors.number", said).try_running("dae errors list --all")
+}
+
+fn at(time: Timestamp) -> String {
+    time.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S").to_string()
+}
+
+/// One line that steers no terminal.
+fn quiet(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
