@@ -14,6 +14,7 @@ mod create;
 mod crew;
 mod deploy;
 mod derived;
+mod errors;
 mod example;
 mod gateway;
 mod guardian;

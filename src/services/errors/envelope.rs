@@ -103,6 +103,15 @@ mod tests {
         .into_iter()
         .map(|text| Envelope::read(text).unwrap_err())
         .collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        the first line is no JSON object: EOF while parsing a value at line 1 column 0
+        the first line is no JSON object: invalid type: sequence, expected a map at line 1 column 0
+        the item at byte 3 has no header: expected value at line 1 column 1
+        the item at byte 3 has no `type`
+        the item at byte 3 is cut: 2 of 9 bytes are there
+        the item at byte 3 has a `length` that is none
+        the item at byte 3 is longer than its `length`, 1
+        the item at byte 3 is cut: 2 of 18446744073709551615 bytes are there
+        ");
     }
 }

@@ -207,6 +207,36 @@ mod tests {
         let Value::Object(mut report) = report else { unreachable!() };
         Secrets::of(&report, None).filter(&mut report);
         let kept = serde_json::to_string_pretty(&report).unwrap().replace(root.to_str().unwrap(), "[ROOT]");
-        insta::assert_snapshot!(kept, @"");
+        insta::assert_snapshot!(kept, @r#"
+        {
+          "exception": [
+            {
+              "stacktrace": {
+                "frames": [
+                  {
+                    "abs_path": "[ROOT]/app.py",
+                    "context_line": "name = 'public-value'"
+                  },
+                  {
+                    "abs_path": "[ROOT]/local_config.py"
+                  }
+                ]
+              }
+            }
+          ],
+          "extra": {
+            "key": "-[Filtered]-",
+            "pin": "[Filtered]",
+            "repr": "[Filtered]",
+            "url": "[Filtered]",
+            "x": [
+              "public-value",
+              "[Filtered]",
+              true
+            ]
+          },
+          "message": "login with [Filtered] failed at 14711"
+        }
+        "#);
     }
 }

@@ -112,13 +112,24 @@ impl Store {
                 .query_row("SELECT resolved IS NOT NULL FROM errors WHERE key = ?", [&event.key], |row| row.get(0))
                 .optional()?
                 .unwrap_or(false);
-            let (error, count) = change.query_row(
-                "INSERT INTO errors (key, kind, message, place, level, first, last, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1)
-                 ON CONFLICT (key) DO UPDATE SET message = ?3, place = ?4, level = ?5, last = ?6, count = count + 1, resolved = NULL
-                 RETURNING id, count",
-                params![event.key, event.kind, event.message, event.place, event.level, now],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            // Not in one statement: an INSERT that turns into an UPDATE uses up a number.
+            let again = change
+                .query_row(
+                    "UPDATE errors SET message = ?2, place = ?3, level = ?4, last = ?5, count = count + 1, resolved = NULL
+                     WHERE key = ?1 RETURNING id, count",
+                    params![event.key, event.message, event.place, event.level, now],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            let (error, count) = match again {
+                Some(again) => again,
+                None => change.query_row(
+                    "INSERT INTO errors (key, kind, message, place, level, first, last, count)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) RETURNING id, count",
+                    params![event.key, event.kind, event.message, event.place, event.level, now],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?,
+            };
             change.execute(
                 "INSERT INTO reports (id, error, time, body) VALUES (?, ?, ?, ?)",
                 params![event.id, error, now, report],
