@@ -7,18 +7,22 @@ folder of its own, not the app's), and
     preload     names of the modules to import, in this order; never the app's own
 
 It says ``{"warm": {"refused": ..., "failed": [...]}}`` once: `refused` is null, or why nothing may be forked from it;
-`failed` names what could not be imported without the app. Then it hears ``{"fork": ID, "config": {...}}`` and says
+`failed` names what could not be imported without the app. Then it hears ``{"fork": ID, "config": {...}}``, where
+`config` has all keys of boot.py and `output`, the path of a terminal or a named pipe to print to, and says
 ``{"forked": ID, "pid": PID}``, and ``{"ended": PID, "code": N}`` or ``{"ended": PID, "signal": N}`` when one is gone.
 When nobody is there to talk to any more, it ends.
 """
 
+import fcntl
 import gc
 import importlib
 import json
 import os
 import signal
 import socket
+import stat
 import sys
+import termios
 import threading
 
 
@@ -123,16 +127,19 @@ class Parent:
                 self.say({"ended": pid, "code": os.WEXITSTATUS(status)})
 
     def fork(self, request, pipe):
+        hear, tell = os.pipe()
         pid = fork()
         if pid:
-            try:
-                # Both sides do it: whoever is first, it is done before anybody relies on it.
-                os.setpgid(pid, pid)
-            except OSError:
-                pass
+            close(tell)
+            # Until it leads a group of its own and has opened its output; or has ended.
+            os.read(hear, 1)
+            close(hear)
             return self.say({"forked": request["fork"], "pid": pid})
         code = 1
         try:
+            close(hear)
+            leave(request["config"]["output"])
+            close(tell)
             self.become(request["config"], pipe)
             code = 0
         except SystemExit as end:
@@ -149,13 +156,11 @@ class Parent:
 
     def become(self, config, pipe):
         """The child: a generation like any other."""
-        os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         on_signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in pipe:
-            os.close(number)
+            close(number)
         self.control.close()
-        take_keyboard()
         os.environ.update(config["env"])
         os.chdir(config["root"])
         sys.path.insert(0, config["root"])
@@ -168,15 +173,21 @@ class Parent:
         web.serve(config)
 
 
-def take_keyboard():
-    """A debugger in the newest generation can read the terminal, if there is one."""
-    before = on_signal(signal.SIGTTOU, signal.SIG_IGN)
-    try:
-        os.tcsetpgrp(0, os.getpgrp())
-    except OSError:
-        pass
-    finally:
-        on_signal(signal.SIGTTOU, before)
+def leave(output):
+    """The child's first act: a session of its own, and `output`, a terminal or a named pipe, as its standard streams."""
+    os.setsid()
+    writes_only = stat.S_ISFIFO(os.stat(output).st_mode)
+    # The first terminal that the leader of a session opens becomes its own; where that is not so, the call below does it.
+    opened = os.open(output, os.O_WRONLY if writes_only else os.O_RDWR)
+    if not writes_only:
+        try:
+            fcntl.ioctl(opened, termios.TIOCSCTTY, 0)
+        except OSError:
+            pass
+        os.dup2(opened, 0)
+    os.dup2(opened, 1)
+    os.dup2(opened, 2)
+    close(opened)
 
 
 def exists(number):
@@ -194,6 +205,11 @@ def original(module, name):
 
 def fork():
     return original("os", "fork")()
+
+
+def close(number):
+    # gevent's own waits for its event loop.
+    original("os", "close")(number)
 
 
 def on_signal(number, handler):

@@ -13,7 +13,7 @@ use crate::app::{self, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::{Shared, Tell};
-use crate::term::{Done, Keys, Line, Tone};
+use crate::term::{Done, END_OF_INPUT, Keys, Line, Tone};
 
 /// Run the app here, with live reload
 ///
@@ -83,6 +83,7 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     let tell = Tell::new(move |event| drop(tell.send(event)));
     let space = || services::space(context, &app, services_run.path(), tell);
     let shared = runtime.block_on(Shared::join(&app.root, space))?;
+    let (type_in, typed) = mpsc::unbounded_channel();
     let server = DevServer {
         root: app.root.clone(),
         listener,
@@ -93,8 +94,9 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
         inherited: context.environment.clone(),
         services: shared.provided.clone(),
         told,
+        typed,
     };
-    let outcome = runtime.block_on(run_with_keys(server, app, args.open, &mut session, context));
+    let outcome = runtime.block_on(run_with_keys(server, app, args.open, &mut session, type_in, context));
     runtime.block_on(shared.end());
     outcome?;
     foreground::end_descendants();
@@ -107,6 +109,7 @@ async fn run_with_keys(
     app: App,
     open_it: bool,
     session: &mut Session,
+    type_in: mpsc::UnboundedSender<(String, String)>,
     context: &Context,
 ) -> Result<()> {
     let (events, mut heard) = mpsc::unbounded_channel();
@@ -121,6 +124,7 @@ async fn run_with_keys(
     let mut running = tokio::spawn(server.run(app, events, stop));
     let mut serving: Option<Server> = None;
     let mut last_problem: Option<Event> = None;
+    let mut debugger: Option<Debugger> = None;
     let keys = Keys::listen(&context.terminal, move |key| {
         // After the end nobody hears keys.
         let _ = press.send(key);
@@ -131,6 +135,14 @@ async fn run_with_keys(
             biased;
             Some(event) = heard.recv() => event,
             Some(key) = pressed.recv() => {
+                if let Some(waiting) = debugger.as_mut().filter(|debugger| !debugger.sent) {
+                    if let Some(line) = waiting.press(key) {
+                        // The server may be going down.
+                        let _ = type_in.send((waiting.process.clone(), line));
+                        keys.as_ref().inspect(|keys| keys.singles());
+                    }
+                    continue;
+                }
                 match (key, &serving, &last_problem) {
                     ('q', ..) => drop(quit.take().map(|quit| quit.send(()))),
                     ('o', Some(server), _) => open(context, &server.url),
@@ -154,11 +166,73 @@ async fn run_with_keys(
                 }
                 serving = Some(server);
             }
-            Event::Broken { .. } => last_problem = Some(event.clone()),
+            Event::Started { .. } | Event::Reloaded { .. } | Event::Broken { .. } => {
+                // Whoever waited there has gone.
+                if debugger.take().is_some() {
+                    keys.as_ref().inspect(|keys| keys.singles());
+                }
+                if matches!(event, Event::Broken { .. }) {
+                    last_problem = Some(event.clone());
+                }
+            }
+            Event::Prompt { process, prompt } => {
+                feed.publish(&event);
+                if let Some(keys) = &keys {
+                    if debugger.as_ref().is_none_or(|debugger| debugger.process != *process) {
+                        context.terminal.tell(&event);
+                    }
+                    debugger = Some(Debugger::new(process, prompt));
+                    context.terminal.prompt(prompt);
+                    keys.lines();
+                } else {
+                    context.terminal.tell(&event);
+                }
+                continue;
+            }
+            Event::Output { process, line } if debugger.as_ref().is_some_and(|d| d.echoes(process, line)) => continue,
             _ => {}
         }
         feed.publish(&event);
         context.terminal.tell(&event);
+    }
+}
+
+/// A debugger that waits for a line, and what was typed to it.
+struct Debugger {
+    process: String,
+    prompt: String,
+    line: Vec<u8>,
+    sent: bool,
+}
+
+impl Debugger {
+    fn new(process: &str, prompt: &str) -> Self {
+        Self { process: process.to_owned(), prompt: prompt.to_owned(), line: Vec::new(), sent: false }
+    }
+
+    /// The line, when `key` ends it.
+    fn press(&mut self, key: char) -> Option<String> {
+        match key {
+            '\n' | END_OF_INPUT => {
+                self.sent = true;
+                // As if it had been typed: the end of the input ends a debugger.
+                Some(if key == '\n' { self.text() } else { "q".to_owned() })
+            }
+            // Keys come byte by byte.
+            key => {
+                self.line.extend(u8::try_from(key));
+                None
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.line).into_owned()
+    }
+
+    /// Whether a line of output only repeats what was typed.
+    fn echoes(&self, process: &str, line: &str) -> bool {
+        self.sent && self.process == process && line.trim_end() == format!("{}{}", self.prompt, self.text()).trim_end()
     }
 }
 

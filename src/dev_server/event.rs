@@ -57,6 +57,11 @@ pub enum Event {
         process: String,
         line: String,
     },
+    /// A debugger waits in a process for a line.
+    Prompt {
+        process: String,
+        prompt: String,
+    },
     Served(Access),
     Python(crate::python::Event),
     Service(services::Event),
@@ -88,6 +93,11 @@ impl term::Event for Event {
                 Line::new(Tone::Warning, "restarting", format!("{process}, for {why}"))
             }
             Self::Output { process, line } => Line::new(Tone::Process(color(process)), process.clone(), line.clone()),
+            Self::Prompt { process, .. } => Line::new(
+                Tone::Warning,
+                "debugger",
+                format!("{process} waits in the terminal of `dae serve`; `c` goes on"),
+            ),
             Self::Served(access) => {
                 let tone = match access.status {
                     500.. => Tone::Bad,

@@ -27,7 +27,7 @@ pub use event::Event;
 pub use feed::{Feed, Item};
 pub use session::{Server, Session, not_served};
 
-use crate::app::{App, DevSettings};
+use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
 use crate::node::{self, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
@@ -62,6 +62,8 @@ pub struct DevServer {
     pub services: Vec<Provided>,
     /// What they tell.
     pub told: mpsc::UnboundedReceiver<services::Event>,
+    /// Lines typed to a debugger, each with the process it waits in.
+    pub typed: mpsc::UnboundedReceiver<(String, String)>,
 }
 
 /// The parts that a change needs.
@@ -119,6 +121,7 @@ impl DevServer {
         let browser = Browser::new(control, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
         tokio::spawn(pass_on(self.told, events.clone()));
+        tokio::spawn(type_in(node.clone(), app.name.clone(), self.typed));
 
         let (tell, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.
@@ -275,6 +278,7 @@ async fn retell(
     while let Some(event) = heard.recv().await {
         let retold = match event {
             node::Event::Output { process, line, .. } => Event::Output { process, line },
+            node::Event::Prompt { process, prompt, .. } => Event::Prompt { process, prompt },
             node::Event::Failed { problem, .. } => {
                 browser.refresh();
                 Event::Broken { problem }
@@ -285,6 +289,13 @@ async fn retell(
         if events.send(retold).is_err() {
             return;
         }
+    }
+}
+
+async fn type_in(node: Arc<Node>, app: AppName, mut typed: mpsc::UnboundedReceiver<(String, String)>) {
+    while let Some((process, line)) = typed.recv().await {
+        // The process may have gone meanwhile; its end is told.
+        let _ = node.type_in(&app, &process, &line);
     }
 }
 

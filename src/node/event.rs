@@ -10,8 +10,10 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A process printed a line; no generation where several share it, as those forked from one warm parent do.
+    /// A process printed a line; no generation where it is of none, as a warm parent.
     Output { app: AppName, generation: Option<u64>, process: String, line: String },
+    /// A debugger waits for a line: see [`super::Node::type_in`].
+    Prompt { app: AppName, process: String, prompt: String },
     /// A generation began to start.
     Starting { app: AppName, generation: u64 },
     /// A generation serves.

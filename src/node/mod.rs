@@ -53,6 +53,7 @@ struct Surroundings {
     settings: Arc<Settings>,
     events: mpsc::UnboundedSender<Event>,
     logs: output::Logs,
+    keyboards: output::Keyboards,
 }
 
 /// Which hosts an app answers for.
@@ -110,12 +111,19 @@ pub struct Node {
     pub routes: Arc<Routes>,
     events: mpsc::UnboundedSender<Event>,
     seats: Mutex<HashMap<AppName, Seat>>,
+    keyboards: output::Keyboards,
 }
 
 impl Node {
     /// `events` hears all that happens. Use it inside a tokio runtime.
     pub fn new(settings: Settings, routes: Arc<Routes>, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
-        Arc::new(Self { settings: Arc::new(settings), routes, events, seats: Mutex::default() })
+        Arc::new(Self {
+            settings: Arc::new(settings),
+            routes,
+            events,
+            seats: Mutex::default(),
+            keyboards: output::Keyboards::default(),
+        })
     }
 
     /// Makes `generation` the one that serves its app. Registered when this returns; the future tells how it went. Ends every
@@ -169,6 +177,11 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
+    /// Types a line to the debugger that waits in a process of `app`.
+    pub fn type_in(&self, app: &AppName, process: &str, line: &str) -> Result<(), Problem> {
+        self.keyboards.type_in(app, process, &format!("{line}\n"))
+    }
+
     /// Ends everything; answers under way have `drain` to finish.
     pub async fn stop(&self, drain: Duration) {
         let seats: Vec<Seat> =
@@ -187,6 +200,7 @@ impl Node {
                 settings: self.settings.clone(),
                 events: self.events.clone(),
                 logs: output::Logs::new(self.settings.log_dir.join(app.as_str())),
+                keyboards: self.keyboards.clone(),
             };
             Seat::open(app.clone(), hosts, surroundings, self.routes.clone())
         };

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Event, Generation, Surroundings};
-use crate::problem::{Doing as _, Result};
+use crate::app::AppName;
+use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::{Heard, Keyboard};
 
 /// How many of a process's last lines are kept to explain its end.
 const LAST_LINES: usize = 40;
@@ -106,16 +108,44 @@ pub(super) struct Source<'a> {
     pub process: &'a str,
 }
 
+/// The processes whose debugger waits for a line, or did last, by app and process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keyboards(Arc<Mutex<HashMap<(AppName, String), Keyboard>>>);
+
+impl Keyboards {
+    /// Types `text` into the terminal of `process`.
+    pub fn type_in(&self, app: &AppName, process: &str, text: &str) -> Result<()> {
+        let keyboards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyboard = keyboards.get(&(app.clone(), process.to_owned()));
+        let keyboard =
+            keyboard.ok_or_else(|| Problem::new("debugger.none", format!("no debugger waits in `{process}`")))?;
+        keyboard.type_in(text).doing(|| format!("type into `{process}`"))
+    }
+
+    fn waits(&self, app: &AppName, process: &str, keyboard: &Keyboard) {
+        let mut keyboards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keyboards.insert((app.clone(), process.to_owned()), keyboard.clone());
+    }
+}
+
 /// Hears a process's lines: to the log file, to the last lines, to the events.
 pub(super) fn listener(
     source: Source<'_>,
     surroundings: &Surroundings,
     last_lines: LastLines,
-) -> Result<impl FnMut(String) + Send + 'static> {
-    let Surroundings { events, logs, .. } = surroundings.clone();
+) -> Result<impl FnMut(Heard<'_>) + Send + 'static> {
+    let Surroundings { events, logs, keyboards, .. } = surroundings.clone();
     logs.open(source.process)?;
     let (app, generation, process) = (source.generation.app.clone(), source.number, source.process.to_owned());
-    Ok(move |line: String| {
+    Ok(move |came: Heard<'_>| {
+        let line = match came {
+            Heard::Line(line) => line,
+            Heard::Prompt(prompt, keyboard) => {
+                keyboards.waits(&app, &process, keyboard);
+                let event = Event::Prompt { app: app.clone(), process: process.clone(), prompt: prompt.to_owned() };
+                return drop(events.send(event));
+            }
+        };
         logs.write(&process, &console::strip_ansi_codes(&line));
         last_lines.add(line.clone());
         // Nobody listens any more when the node goes down.

@@ -74,7 +74,7 @@ pub(super) async fn start(
     let notify_path = socket.with_file_name("notify");
     let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
     let config = boot(&generation, settings, &socket, &notify_path);
-    let (web, last_lines, start, parent) = match warmth.fork(&generation, &surroundings, &config).await {
+    let (web, last_lines, start, parent) = match warmth.fork(number, &generation, &surroundings, &config).await {
         Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
         Err(reason) => {
             let spec = cold(&generation, settings, &config);
@@ -237,6 +237,10 @@ pub(super) fn python(
     // Without a virtualenv nothing of the machine's own Python packages may leak in.
     let mut args: Vec<String> = launch.site.iter().flat_map(|_| ["-s".into(), "-S".into()]).collect();
     args.push(launch.runtime.join(script).to_string_lossy().into_owned());
-    let io = if settings.environment == "SDK" { Io::Pty } else { Io::Pipe };
-    Spec { program: launch.python.clone(), args, dir, env, io }
+    Spec { program: launch.python.clone(), args, dir, env, io: io(settings) }
+}
+
+/// A developer sees colours and may debug.
+pub(super) fn io(settings: &Settings) -> Io {
+    if settings.environment == "SDK" { Io::Pty } else { Io::Pipe }
 }

@@ -17,11 +17,11 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::output::{LastLines, Source, listener};
-use super::start::python;
+use super::start::{io, python};
 use super::{Generation, Launch, Settings, Surroundings, contract};
 use crate::app::Worker;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::supervisor::{End, Process, Spec};
+use crate::supervisor::{End, Outlet, Process, Spec};
 
 /// A parent that has not imported everything by then is not waited for.
 const WARM_WITHIN: Duration = Duration::from_mins(1);
@@ -43,11 +43,10 @@ pub(super) struct Parent {
     known: HashSet<String>,
     /// Why nothing may be forked from it.
     refused: Option<String>,
-    last_lines: LastLines,
     forks: mpsc::UnboundedSender<Fork>,
     /// Ends with it, and so do all it forked.
     _process: Process,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 #[derive(Debug)]
@@ -89,6 +88,7 @@ impl Warmth {
     /// an earlier run has learned what to import, the parent comes first: all is imported once in any case.
     pub async fn fork(
         &self,
+        number: u64,
         generation: &Arc<Generation>,
         surroundings: &Surroundings,
         config: &Value,
@@ -113,8 +113,8 @@ impl Warmth {
         if let Some(reason) = parent.misfit(generation, settings) {
             return Err(reason);
         }
-        if let Some(process) = parent.fork(config.clone()).await {
-            return Ok(Forked { process, last_lines: parent.last_lines.clone(), parent });
+        if let Some((process, last_lines)) = parent.fork(number, generation, surroundings, config).await {
+            return Ok(Forked { process, last_lines, parent });
         }
         *self.parent.lock().await = None;
         Err("the warm parent ended".into())
@@ -153,9 +153,8 @@ impl Parent {
     /// Starts one for generations like `generation`, and waits until it has imported `modules`.
     async fn start(generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) -> Result<Self> {
         let settings = &*surroundings.settings;
-        let last_lines = LastLines::default();
         let source = Source { generation, number: None, process: "web" };
-        let hear = listener(source, surroundings, last_lines.clone())?;
+        let hear = listener(source, surroundings, LastLines::default())?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{}-parent-", generation.app))
             .tempdir_in(&settings.run_dir)
@@ -184,7 +183,7 @@ impl Parent {
         tokio::spawn(talk(lines, write, wanted));
         let mut known: HashSet<String> = modules.into_iter().collect();
         known.extend(warm.failed);
-        Ok(Self { fit, known, refused: warm.refused, last_lines, forks, _process: process, _dir: dir })
+        Ok(Self { fit, known, refused: warm.refused, forks, _process: process, dir })
     }
 
     /// Why `generation` cannot be forked from this parent; `None` when it can.
@@ -208,11 +207,28 @@ impl Parent {
         !lacks && (would_refuse_too || self.misfit(generation, settings).is_none())
     }
 
-    /// Forks a generation, told by `config` (see boot.py).
-    async fn fork(&self, config: Value) -> Option<Process> {
+    /// Forks a generation, told by `config` (see boot.py). What it prints is its own.
+    async fn fork(
+        &self,
+        number: u64,
+        generation: &Generation,
+        surroundings: &Surroundings,
+        config: &Value,
+    ) -> Option<(Process, LastLines)> {
+        let last_lines = LastLines::default();
+        let source = Source { generation, number: Some(number), process: "web" };
+        let hear = listener(source, surroundings, last_lines.clone()).ok()?;
+        let pipe = self.dir.path().join(format!("output-{number}"));
+        let outlet = Outlet::open(io(&surroundings.settings), &pipe).ok()?;
+        let mut config = config.clone();
+        config["output"] = json!(outlet.path);
         let (reply, forked) = oneshot::channel();
         self.forks.send(Fork { config, reply }).ok()?;
-        forked.await.ok()
+        let process = forked.await.ok()?;
+        outlet.hear(hear).ok()?;
+        // Both ends are open; a terminal has no such file.
+        let _ = std::fs::remove_file(pipe);
+        Some((process, last_lines))
     }
 }
 

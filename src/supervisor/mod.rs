@@ -2,9 +2,12 @@
 
 pub mod guardian;
 mod memory;
+mod outlet;
 mod output;
 mod process;
 
 pub use memory::memory_of_group;
 pub use nix::sys::signal::Signal;
+pub use outlet::{Keyboard, Outlet};
+pub use output::Heard;
 pub use process::{End, Io, Process, Spec};

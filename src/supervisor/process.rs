@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::CommandBuilder;
 use tokio::sync::watch;
 
-use super::output::read_lines;
+use super::outlet::{self, Keyboard};
+use super::output::{Heard, read_lines};
 
 /// How to start a process. Its environment is `env` and nothing else.
 #[derive(Debug, Clone)]
@@ -62,24 +63,27 @@ pub struct Process {
 
 impl Process {
     /// Starts it; `hear` gets every line it prints, on a thread of its own.
-    pub fn start(spec: &Spec, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
-        Self::follow(
-            match spec.io {
-                Io::Pty => in_pty(spec)?,
-                Io::Pipe => in_pipe(spec, Vec::new())?,
-            },
-            hear,
-        )
+    pub fn start(spec: &Spec, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
+        let parts = match spec.io {
+            Io::Pty => in_pty(spec)?,
+            Io::Pipe => in_pipe(spec, Vec::new())?,
+        };
+        Self::follow(parts, hear)
     }
 
     /// The same on plain pipes, with `files` as its open files number 3 and after, as systemd hands sockets over.
-    pub fn start_with(spec: &Spec, files: Vec<OwnedFd>, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
+    pub fn start_with(
+        spec: &Spec,
+        files: Vec<OwnedFd>,
+        hear: impl FnMut(Heard<'_>) + Send + 'static,
+    ) -> io::Result<Self> {
         Self::follow(in_pipe(spec, files)?, hear)
     }
 
-    fn follow((pid, output, wait): Parts, hear: impl FnMut(String) + Send + 'static) -> io::Result<Self> {
+    fn follow(parts: Parts, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
+        let Parts { pid, output, keyboard, wait } = parts;
         let (tell, end) = watch::channel(None);
-        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, hear))?;
+        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, keyboard.as_ref(), hear))?;
         std::thread::Builder::new().name("wait".into()).spawn(move || {
             let end = wait();
             // The leader is gone; what it left behind in its group goes too. None left is the usual error.
@@ -146,7 +150,12 @@ impl Drop for Process {
     }
 }
 
-type Parts = (Pid, Box<dyn Read + Send>, Box<dyn FnOnce() -> End + Send>);
+struct Parts {
+    pid: Pid,
+    output: Box<dyn Read + Send>,
+    keyboard: Option<Keyboard>,
+    wait: Box<dyn FnOnce() -> End + Send>,
+}
 
 /// Nobody's numbers while a child is made.
 const OUT_OF_THE_WAY: i32 = 64;
@@ -198,12 +207,12 @@ fn in_pipe(spec: &Spec, files: Vec<OwnedFd>) -> io::Result<Parts> {
         },
         Err(_) => End::Code(-1),
     };
-    Ok((pid, Box::new(reader), Box::new(wait)))
+    Ok(Parts { pid, output: Box::new(reader), keyboard: None, wait: Box::new(wait) })
 }
 
 fn in_pty(spec: &Spec) -> io::Result<Parts> {
-    let size = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size).map_err(io::Error::other)?;
+    let pair = outlet::open_pty()?;
+    let keyboard = outlet::keyboard(&pair)?;
     let mut command = CommandBuilder::new(&spec.program);
     command.args(&spec.args);
     command.cwd(&spec.dir);
@@ -228,7 +237,7 @@ fn in_pty(spec: &Spec) -> io::Result<Parts> {
         drop(master);
         end
     };
-    Ok((pid, output, Box::new(wait)))
+    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(wait) })
 }
 
 /// Never 0 or less: to `kill` those mean other processes than the child.
@@ -254,7 +263,7 @@ mod tests {
             env: vec![("A".into(), "b".into()), ("PATH".into(), "/usr/bin:/bin".into())],
             io,
         };
-        (Process::start(&spec, move |line| drop(tell.send(line))).unwrap(), heard)
+        (Process::start(&spec, move |came| drop(came.line().map(|line| tell.send(line)))).unwrap(), heard)
     }
 
     #[tokio::test]
@@ -285,7 +294,8 @@ mod tests {
         let args = vec!["-c".into(), script];
         let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let spec = Spec { program: "/bin/sh".into(), args, dir: "/".into(), env, io: Io::Pipe };
-        let process = Process::start_with(&spec, files, move |line| drop(tell.send(line))).unwrap();
+        let process =
+            Process::start_with(&spec, files, move |came| drop(came.line().map(|line| tell.send(line)))).unwrap();
         assert_eq!(process.ended().await, End::Code(0));
         assert_eq!(heard.iter().collect::<Vec<_>>(), ["one", "two"]);
     }

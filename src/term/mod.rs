@@ -11,7 +11,7 @@ mod terminal;
 
 pub use diagnostics::draw;
 pub use event::{Event, Line, Progress, Shown, Tone, Unit};
-pub use keys::{Keys, give_back, terminal_mode};
+pub use keys::{END_OF_INPUT, Keys, give_back, terminal_mode};
 pub use paint::Paint;
 pub use prompt::{ask, ask_secret, choose, confirm, show_cursor};
 pub use report::{Done, Report, Text};

@@ -131,6 +131,12 @@ impl Terminal {
         self.write_err(&format!("{pad}{} {text}\n", self.stderr.tone(line.tone, &line.word)));
     }
 
+    /// Another program's words before what is typed to it: no line ends here.
+    pub fn prompt(&self, text: &str) {
+        self.still();
+        self.write_err(text);
+    }
+
     fn moving(&self, progress: &Progress) {
         if !self.animates {
             return;

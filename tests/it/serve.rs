@@ -71,6 +71,11 @@ fn app_yaml_and_pip_req_are_followed_too() {
     place.write("app/app.yaml", "application: app\nhandlers:\n- url: /.*\n  wsgi_ap: app:app\n");
     serve.until("does not say what answers");
     assert!(until(port, "does not say what answers").contains("app.yaml:3"));
+    // Code that is saved meanwhile mends nothing.
+    place.write("app/app.py", says("mended"));
+    serve.until("does not say what answers");
+    assert!(get(port, "app.localhost", "/").text().contains("app.yaml:3"));
+    place.write("app/app.py", says("one"));
     place.write("app/app.yaml", YAML);
     until(port, "one");
     // A package that is new in the file is there for the code that is saved with it.
@@ -78,6 +83,33 @@ fn app_yaml_and_pip_req_are_followed_too() {
     place.write("app/app.py", format!("import itsdangerous\n{}", says("signed")));
     until(port, "signed");
     assert_eq!(serve.stop().code, 0);
+}
+
+#[test]
+fn a_debugger_in_a_request_gets_the_keyboard() {
+    let place = app("one");
+    let port = free_port();
+    let mut serve = place.dae(["serve", "app", "--port", &port.to_string()]).seated();
+    serve.until("started");
+    // Forked, with a terminal of its own, whatever the first one was.
+    let debugged = "def app(environ, start_response):\n    secret = 6 * 7\n    breakpoint()\n    \
+                    start_response('200 OK', [])\n    return [b'went on']\n";
+    place.write("app/app.py", debugged);
+    serve.until("reloaded");
+    let asked = std::thread::spawn(move || get(port, "app.localhost", "/").text());
+    serve.until("(Pdb) ");
+    serve.keys("p secret\n");
+    serve.until("42");
+    serve.until("(Pdb) ");
+    serve.keys("c\n");
+    assert_eq!(asked.join().unwrap(), "went on");
+    // Keys are keys again.
+    serve.until("200 GET /");
+    serve.keys("?");
+    serve.until("[q]uit");
+    serve.keys("q");
+    serve.until("everything it started has ended");
+    assert_eq!(serve.wait(), 0);
 }
 
 #[test]

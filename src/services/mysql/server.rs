@@ -21,7 +21,7 @@ use super::find::Server;
 use super::{Own, base, datadir, schema, uses};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::copy;
-use crate::supervisor::{End, Io, Process, Signal, Spec};
+use crate::supervisor::{End, Heard, Io, Process, Signal, Spec};
 
 /// What a server may take to write everything.
 const GRACE: Duration = Duration::from_secs(20);
@@ -263,7 +263,7 @@ fn spawn(
     let spec = Spec { program: "/bin/sh".into(), args: all, dir: data.to_owned(), env, io: Io::Pipe };
     let hear = {
         let said = said.clone();
-        move |line| said.hear(line)
+        move |came: Heard<'_>| drop(came.line().map(|line| said.hear(line)))
     };
     let process = Process::start_with(&spec, files, hear);
     let process = process.doing(|| format!("start `{}`", server.program.display()))?;

@@ -1,0 +1,118 @@
+//! Where a process's output comes out, and what is typed goes in: a terminal of our own making, or a plain pipe.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::sys::stat::Mode;
+use portable_pty::{PtyPair, PtySize, native_pty_system};
+
+use super::output::{Heard, read_lines};
+use super::process::Io;
+
+const SIZE: PtySize = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
+
+/// Types into the terminal of a process.
+#[derive(Clone)]
+pub struct Keyboard(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl fmt::Debug for Keyboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyboard")
+    }
+}
+
+impl Keyboard {
+    pub fn type_in(&self, text: &str) -> io::Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(text.as_bytes()).and_then(|()| writer.flush())
+    }
+}
+
+pub(super) fn open_pty() -> io::Result<PtyPair> {
+    native_pty_system().openpty(SIZE).map_err(io::Error::other)
+}
+
+pub(super) fn keyboard(pair: &PtyPair) -> io::Result<Keyboard> {
+    let writer = pair.master.take_writer().map_err(io::Error::other)?;
+    Ok(Keyboard(Arc::new(Mutex::new(writer))))
+}
+
+/// For a process that somebody else starts: it opens [`Outlet::path`] as its standard streams.
+pub struct Outlet {
+    pub path: PathBuf,
+    end: End,
+}
+
+enum End {
+    Pty(PtyPair),
+    Pipe(File),
+}
+
+impl Outlet {
+    /// `path` is where a pipe is made; a terminal has a place of its own.
+    pub fn open(io: Io, path: &Path) -> io::Result<Self> {
+        match io {
+            Io::Pty => {
+                let pair = open_pty()?;
+                let path = pair.master.tty_name().ok_or_else(|| io::Error::other("the terminal has no name"))?;
+                Ok(Self { path, end: End::Pty(pair) })
+            }
+            Io::Pipe => {
+                nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+                // Without waiting for the writer.
+                let reader = File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+                Ok(Self { path: path.to_owned(), end: End::Pipe(reader) })
+            }
+        }
+    }
+
+    /// To be called when the process has opened it, or will not: `hear` gets what comes until nobody holds it open.
+    pub fn hear(self, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<()> {
+        let (output, keyboard): (Box<dyn Read + Send>, _) = match self.end {
+            End::Pty(pair) => {
+                let keyboard = keyboard(&pair)?;
+                let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
+                (output, Some(keyboard))
+            }
+            End::Pipe(reader) => {
+                use nix::fcntl::{FcntlArg, OFlag, fcntl};
+                fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty()))?;
+                (Box::new(reader), None)
+            }
+        };
+        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, keyboard.as_ref(), hear))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_another_process_writes_to_it_is_heard() {
+        for io in [Io::Pty, Io::Pipe] {
+            let dir = tempfile::tempdir().unwrap();
+            let outlet = Outlet::open(io, &dir.path().join("out")).unwrap();
+            let mut write = File::options().write(true).open(&outlet.path).unwrap();
+            let (tell, heard) = mpsc::channel();
+            outlet
+                .hear(move |came| {
+                    if let Heard::Line(line) = came {
+                        tell.send(line).unwrap();
+                    }
+                })
+                .unwrap();
+            write.write_all(b"one\ntwo\n").unwrap();
+            assert_eq!([heard.recv().unwrap(), heard.recv().unwrap()], ["one", "two"], "{io:?}");
+            drop(write);
+            assert!(heard.recv().is_err(), "{io:?}: the thread ends with the last writer");
+        }
+    }
+}
