@@ -9,6 +9,7 @@
 mod harness;
 
 mod bad_input;
+mod beansdb;
 mod browser;
 mod create;
 mod crew;

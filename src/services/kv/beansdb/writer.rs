@@ -92,14 +92,14 @@ impl Writer {
                 }
                 Order::Compact(answer) => {
                     let starts = self.compacting.is_none();
-                    // Whoever asked may have gone.
-                    let _ = answer.send(starts);
                     if starts {
                         // It begins in a file of its own, after what is in this batch.
                         self.commit(std::mem::replace(&mut batch, Batch::new(self.log.end())), &mut answers);
                         self.compact_all();
                         batch = Batch::new(self.log.end());
                     }
+                    // Whoever asked may have gone.
+                    let _ = answer.send(starts);
                 }
                 Order::Close => {
                     self.closing = true;
