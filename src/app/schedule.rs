@@ -115,6 +115,36 @@ impl Schedule {
         &self.text
     }
 
+    /// The same in the five fields that every cron takes, numbers only; several lines where one cannot say it.
+    pub fn crontab(&self) -> Vec<String> {
+        let mut hours_of: std::collections::BTreeMap<Vec<u16>, Vec<u16>> = std::collections::BTreeMap::new();
+        for hour in 0..24 {
+            let minutes: Vec<u16> =
+                self.times.iter().filter(|time| *time / 60 == hour).map(|time| time % 60).collect();
+            if !minutes.is_empty() {
+                hours_of.entry(minutes).or_default().push(hour);
+            }
+        }
+        let bits = |set: u32, range: RangeInclusive<u16>| range.filter(|bit| set >> bit & 1 == 1).collect::<Vec<_>>();
+        let Days { of_month, months, weekdays, both_given } = &self.days;
+        // A day that must not be `*` although it is all of them, because either day is enough then.
+        let day = |set: Vec<u16>, range: RangeInclusive<u16>| {
+            if *both_given && set.len() == range.clone().count() {
+                return format!("{}-{}", range.start(), range.end());
+            }
+            list(&set, range)
+        };
+        let days = [
+            day(bits(*of_month, 1..=31), 1..=31),
+            list(&bits((*months).into(), 1..=12), 1..=12),
+            day(bits((*weekdays).into(), 0..=6), 0..=6),
+        ];
+        let line = |(minutes, hours): (Vec<u16>, Vec<u16>)| {
+            format!("{} {} {}", list(&minutes, 0..=59), list(&hours, 0..=23), days.join(" "))
+        };
+        hours_of.into_iter().map(line).collect()
+    }
+
     /// The first run after `after`, by the clocks of `zone`; `None` only at the end of time.
     pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         match self.goes_by {
@@ -188,6 +218,18 @@ impl Schedule {
         }
         None
     }
+}
+
+/// One field of a crontab: `*`, `*/5` or `1,2,3`.
+fn list(values: &[u16], range: RangeInclusive<u16>) -> String {
+    let all = range.end() - range.start() + 1;
+    for step in 1..=all / 2 {
+        let stepped = range.clone().step_by(step.into());
+        if stepped.eq(values.iter().copied()) {
+            return if step == 1 { "*".to_owned() } else { format!("*/{step}") };
+        }
+    }
+    values.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn minute_of_day(wall: DateTime) -> u16 {
@@ -429,6 +471,32 @@ impl From<Schedule> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_schedule_in_the_fields_of_every_cron() {
+        for (text, lines) in [
+            ("0 3 * * *", &["0 3 * * *"][..]),
+            ("*/5 * * * *", &["*/5 * * * *"]),
+            ("every 5 minutes", &["*/5 * * * *"]),
+            ("@weekly", &["0 0 * * 0"]),
+            ("15 9-11 * jan mon-fri", &["15 9,10,11 * 1 1,2,3,4,5"]),
+            ("0 0 13 * 7", &["0 0 13 * 0"]),
+            ("0 0 1-31 * mon", &["0 0 1-31 * 1"]),
+            ("0,30 9,17 1 1 ?", &["0,30 9,17 1 1 *"]),
+        ] {
+            let schedule = Schedule::parse(text).unwrap();
+            assert_eq!(schedule.crontab(), lines, "{text}");
+            // What is written means the same again.
+            let after = "2026-03-01T00:00:00Z".parse().unwrap();
+            let [line] = schedule.crontab().try_into().unwrap();
+            let again = Schedule::parse(&line).unwrap();
+            assert_eq!(again.next(after, &TimeZone::UTC), schedule.next(after, &TimeZone::UTC), "{text}");
+        }
+        let uneven = Schedule::parse("every 90 minutes").map(|schedule| schedule.crontab());
+        if let Ok(lines) = uneven {
+            assert_eq!(lines.len(), 2, "{lines:?}");
+        }
+    }
 
     #[test]
     fn what_is_no_schedule_is_said() {

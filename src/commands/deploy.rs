@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::online::{Which, block_on};
-use super::{Context, Outcome, pack};
+use super::{Context, Outcome, cluster_deploy, pack};
 use crate::app::App;
 use crate::problem::{Problem, Result};
 use crate::remote::api::{NewRelease, ReleaseId};
@@ -33,6 +33,8 @@ pub struct Args {
     /// Only list the app's files that would be packed
     #[arg(long)]
     pub list_files: bool,
+    #[command(flatten)]
+    pub cluster: cluster_deploy::Flags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,6 +68,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.list_files {
         return Ok(Box::new(pack::list(context, &app)?));
     }
+    if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
+        let said = cluster_deploy::Said { message: args.message, attach: args.attach };
+        return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
+    }
+    args.cluster.refuse().map_err(refused)?;
     let start = Instant::now();
     let (client, remotes) = args.which.client(context, Some(&app.name)).map_err(refused)?;
     let tell = |step: Step| context.terminal.tell(&step);

@@ -2,6 +2,8 @@
 //! returns a report. Nobody imports commands.
 
 pub mod check;
+mod cluster;
+mod cluster_deploy;
 pub mod completions;
 pub mod create;
 pub mod cron;

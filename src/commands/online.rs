@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use super::Context;
+use super::cluster::Target;
 use crate::app::{self, App, AppName};
-use crate::problem::{Doing as _, Result};
+use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::config::parse_url;
 use crate::remote::{Client, Credentials, Remotes, Token};
 
@@ -29,8 +30,21 @@ impl Which {
     pub fn client(&self, context: &Context, app: Option<&AppName>) -> Result<(Client, Remotes)> {
         let remotes = Remotes::read(&context.dirs.config)?;
         let (name, remote) = remotes.pick(self.remote.as_deref().or(context.remote.as_deref()), app)?;
+        if remote.kubernetes.is_some() {
+            return Err(Problem::new("remote.is-cluster", format!("remote `{name}` is a cluster, and this is for nodes"))
+                .hint("with a cluster go `dae deploy`, `releases`, `rollback`, `ps` and `logs`; for the rest, `kubectl`")
+                .exit(3));
+        }
         let client = client(context, name, &remote.url)?;
         Ok((client, remotes))
+    }
+
+    /// The remote that is meant, where it is a cluster.
+    pub fn cluster(&self, context: &Context, app: Option<&AppName>) -> Result<Option<Target>> {
+        let remotes = Remotes::read(&context.dirs.config)?;
+        let (name, remote) = remotes.pick(self.remote.as_deref().or(context.remote.as_deref()), app)?;
+        let Some(cluster) = remote.kubernetes.clone() else { return Ok(None) };
+        Ok(Some(Target { name: name.to_owned(), cluster: *cluster, remotes }))
     }
 }
 

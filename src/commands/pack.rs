@@ -43,19 +43,25 @@ impl Event for Packed {
 
 /// Makes the app's Python ready, and packs the app.
 pub fn pack(context: &Context, app: &App) -> Result<Image> {
+    let (image, _) = self::image(context, app)?;
+    if !image.protected.is_empty() {
+        let names = image.protected.join(", ");
+        context.terminal.line(&Line::warning(format!("protected files are not packed yet: {names}")));
+    }
+    Ok(image)
+}
+
+/// The same for those who bring the protected files there themselves; with the version of the app's Python.
+pub fn image(context: &Context, app: &App) -> Result<(Image, String)> {
     let environment = python::prepare(app, &context.dirs.cache, &|event| context.terminal.tell(&event))?;
     let start = Instant::now();
     let image = packaging::pack(app, &environment, &context.dirs.cache)?;
     for warning in &image.warnings {
         context.warn(warning);
     }
-    if !image.protected.is_empty() {
-        let names = image.protected.join(", ");
-        context.terminal.line(&Line::warning(format!("protected files are not packed yet: {names}")));
-    }
     let new = image.layers.iter().filter(|layer| layer.new).count();
     context.terminal.tell(&Packed { layers: image.layers.len(), new, bytes: image.size(), took: start.elapsed() });
-    Ok(image)
+    Ok((image, environment.version))
 }
 
 /// The answer to `--list-files`.

@@ -5,11 +5,13 @@ use std::io::Read as _;
 use serde::Serialize;
 
 use super::online::block_on;
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::app::{self, App, AppName};
-use crate::problem::{Doing as _, Result};
+use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::Capabilities;
+use crate::remote::cluster::Cluster;
 use crate::remote::config::{is_in_the_clear, parse_url};
+use crate::remote::kubernetes::{self, Api};
 use crate::remote::{Client, Credentials, Remotes, Token};
 use crate::term::{Line, Paint, Text, ask_secret};
 
@@ -26,7 +28,7 @@ pub enum Verb {
     Add {
         /// What to call it, as `prod`
         name: String,
-        /// Where it is, as `https://dae.example.com`
+        /// Where it is, as `https://dae.example.com`; or `kubernetes`
         url: String,
         /// Its token, or `-` to read it from stdin [default: DAE_TOKEN, or it is asked for]
         #[arg(long, value_name = "TOKEN")]
@@ -34,6 +36,8 @@ pub enum Verb {
         /// Add it without asking whether it answers
         #[arg(long)]
         no_check: bool,
+        #[command(flatten)]
+        cluster: Box<cluster::Settings>,
     },
     /// List the remotes
     List,
@@ -51,7 +55,16 @@ pub enum Verb {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     match args.verb {
-        Verb::Add { name, url, token, no_check } => add(context, &name, &url, token, no_check),
+        Verb::Add { name, url, no_check, cluster, .. } if url == cluster::KUBERNETES => {
+            add_cluster(context, &name, cluster.read(context, &name)?, no_check)
+        }
+        Verb::Add { url, cluster, .. } if cluster.any().is_some() => {
+            let flag = cluster.any().unwrap_or_default();
+            Err(Problem::new("remote.kubernetes", format!("`{flag}` is for a cluster, and `{url}` is a node"))
+                .hint("write `kubernetes` in the place of the address")
+                .exit(2))
+        }
+        Verb::Add { name, url, token, no_check, .. } => add(context, &name, &url, token, no_check),
         Verb::List => list(context),
         Verb::Use { name, default } => choose(context, &name, default),
         Verb::Rm { name } => remove(context, &name),
@@ -111,6 +124,31 @@ fn add(context: &Context, name: &str, url: &str, token: Option<String>, no_check
     Ok(Box::new(Added { name: name.to_owned(), url: url.as_str().trim_end_matches('/').to_owned(), found }))
 }
 
+/// Adds a cluster: what it has is asked for once, and kept.
+fn add_cluster(context: &Context, name: &str, mut cluster: Cluster, no_check: bool) -> Outcome {
+    let mut remotes = Remotes::read(&context.dirs.config)?;
+    remotes.add_cluster(name, cluster.clone())?;
+    if !no_check {
+        let found = block_on(async { kubernetes::look(&Api::connect(name, &cluster).await?).await })
+            .map_err(|problem| problem.hint("it was not added; `--no-check` adds it all the same"))?;
+        if cluster.gateway.is_none() && cluster.ingress_class.is_none() && cluster.domain.is_some() {
+            cluster.gateway = found.gateway;
+        }
+        let by = match (&cluster.domain, &cluster.gateway) {
+            (None, _) => "apps answer inside the cluster only".to_owned(),
+            (Some(domain), Some(gateway)) => {
+                format!("apps answer at NAME.{domain} by Gateway {}/{}", gateway.namespace, gateway.name)
+            }
+            (Some(domain), None) => format!("apps answer at NAME.{domain} by an Ingress"),
+        };
+        context.say("Found", format!("Kubernetes {}; {by}", found.version));
+        remotes.add_cluster(name, cluster.clone())?;
+    }
+    remotes.write()?;
+    context.say("Added", format!("remote `{name}`; `dae deploy` goes {}", goes(context, &remotes, name)));
+    Ok(Box::new(Added { name: name.to_owned(), url: cluster.told(), found: None }))
+}
+
 fn told(found: &Capabilities) -> String {
     let pythons =
         if found.pythons.is_empty() { "no Python".to_owned() } else { format!("Python {}", found.pythons.join(", ")) };
@@ -146,6 +184,9 @@ struct Listed {
     used: bool,
     /// A token is known.
     token: bool,
+    /// Its credentials are the kubeconfig's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cluster: bool,
 }
 
 impl Text for List {
@@ -156,7 +197,7 @@ impl Text for List {
         let width = self.remotes.iter().map(|remote| remote.name.len()).max().unwrap_or(0);
         let line = |remote: &Listed| {
             let mark = if remote.used { "*" } else { " " };
-            let note = if remote.token { "" } else { " (no token)" };
+            let note = if remote.token || remote.cluster { "" } else { " (no token)" };
             format!("{} {:width$}  {}{}", paint.good(mark), remote.name, remote.url, paint.dim(note))
         };
         self.remotes.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -174,6 +215,7 @@ fn list(context: &Context) -> Outcome {
         default: remotes.default() == Some(name),
         used: used.as_deref() == Some(name),
         token: credentials.get(name).is_some(),
+        cluster: remote.kubernetes.is_some(),
     });
     Ok(Box::new(List { remotes: listed.collect() }))
 }

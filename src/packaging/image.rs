@@ -17,7 +17,7 @@ use crate::python::Environment;
 
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
-const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// On a layer: the distributions it holds, with blanks between.
 const DISTS: &str = "dev.dae.dist";
 /// On the manifest: the app it is of.

@@ -1,5 +1,6 @@
 //! An app as an OCI image, built without a daemon: pure functions of a folder. Knows no network and no tokio.
 
+mod base;
 mod cut;
 mod digest;
 mod dists;
@@ -12,6 +13,7 @@ mod release;
 mod select;
 mod unpack;
 
+pub use base::{Base, Descriptor, OnBase};
 pub use cut::Holds;
 pub use digest::{Digest, Hashing};
 pub use image::{FileInfo, Image, LAYER_TYPE, Layer, Listing, MANIFEST_TYPE, list, pack};

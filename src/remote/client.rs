@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::api::{Accepted, Capabilities, NewRelease, Processes, Refusal, ReleaseId, ReleaseState, Releases, Rollback};
 use super::config::is_here;
 use super::credentials::Token;
+use super::login::Login;
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
 
@@ -33,6 +34,8 @@ pub struct Client {
     pub name: String,
     url: Url,
     token: Option<Token>,
+    /// Where it is a registry of images and no node: how one gets in there.
+    login: Option<Login>,
     requests: AtomicU64,
     sent: AtomicU64,
 }
@@ -65,6 +68,13 @@ pub enum Silent {
     BrokeOff(Problem),
 }
 
+impl Silent {
+    /// A connection that broke off while an answer was read.
+    pub fn from_error(client: &Client, error: &reqwest::Error) -> Self {
+        client.silent(error)
+    }
+}
+
 impl From<Silent> for Problem {
     fn from(silent: Silent) -> Self {
         match silent {
@@ -91,6 +101,15 @@ impl Ask {
 
 impl Client {
     pub fn new(name: &str, url: Url, token: Option<Token>) -> Result<Self> {
+        Self::with(name, url, token, None)
+    }
+
+    /// A client of a registry of images, which is named by its host.
+    pub fn of_registry(host: &str, url: Url, login: Login) -> Result<Self> {
+        Self::with(host, url, None, Some(login))
+    }
+
+    fn with(name: &str, url: Url, token: Option<Token>, login: Option<Login>) -> Result<Self> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dae/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
@@ -103,7 +122,7 @@ impl Client {
         let http = builder.build().map_err(|error| {
             Problem::new("remote.tls", "could not get ready to speak to the remote").because(causes(&error))
         })?;
-        Ok(Self { http, name: name.to_owned(), url, token, requests: 0.into(), sent: 0.into() })
+        Ok(Self { http, name: name.to_owned(), url, token, login, requests: 0.into(), sent: 0.into() })
     }
 
     /// How many requests were sent, and how many bytes of bodies.
@@ -127,6 +146,11 @@ impl Client {
                 request = request.header(reqwest::header::AUTHORIZATION, value);
             }
         }
+        if let Some(login) = self.login.as_ref().filter(|_| url.origin() == self.url.origin())
+            && let Some(value) = login.header()
+        {
+            request = request.header(reqwest::header::AUTHORIZATION, value);
+        }
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
@@ -137,7 +161,18 @@ impl Client {
 
     /// Sends a request and reads the answer to its end.
     pub async fn send(&self, ask: Ask) -> Result<Answer, Silent> {
-        let response = self.begin(ask).await?;
+        let response = match &self.login {
+            None => self.begin(ask).await?,
+            Some(login) => {
+                let response = self.begin(ask.clone()).await?;
+                // A registry says what it wants to know on the first refusal, and again when that has grown old.
+                if response.status() == StatusCode::UNAUTHORIZED && login.answer(&self.http, response.headers()).await {
+                    self.begin(ask).await?
+                } else {
+                    response
+                }
+            }
+        };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| self.silent(&error))?;
         Ok(Answer { status, headers, body })
@@ -145,6 +180,13 @@ impl Client {
 
     pub(super) fn silent(&self, error: &reqwest::Error) -> Silent {
         let address = self.url.as_str().trim_end_matches('/');
+        if self.login.is_some() {
+            let problem = Problem::new("registry.silent", format!("registry `{}` does not answer", self.name))
+                .because(causes(error))
+                .hint("look whether its name is right: `dae remote list`")
+                .exit(exit::UPLOAD);
+            return if error.is_connect() { Silent::Unreachable(problem) } else { Silent::BrokeOff(problem) };
+        }
         if error.is_connect() || error.is_builder() {
             return Silent::Unreachable(
                 Problem::new("remote.unreachable", format!("remote `{}` does not answer at {address}", self.name))
@@ -163,6 +205,9 @@ impl Client {
 
     /// What a refusal says; `usual` is the exit code where its status has no meaning of its own.
     pub fn refused(&self, answer: &Answer, usual: u8) -> Problem {
+        if let Some(login) = &self.login {
+            return login.refused(&self.name, answer, usual);
+        }
         let said = serde_json::from_slice::<Refusal>(&answer.body).ok().map(|refusal| refusal.problem);
         let mut problem = said.unwrap_or_else(|| self.unexpected(answer));
         if problem.exit == 1 {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
 use super::file::{Who, write};
 use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
@@ -36,7 +37,10 @@ struct File {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remote {
+    /// Of a node, where it answers; of a cluster, how it is told.
     pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Box<Cluster>>,
 }
 
 impl Remotes {
@@ -62,8 +66,17 @@ impl Remotes {
 
     /// Adds a remote, or gives one another address. The first becomes the default.
     pub fn add(&mut self, name: &str, url: &Url) -> Result<()> {
+        self.put(name, Remote { url: url.as_str().trim_end_matches('/').to_owned(), kubernetes: None })
+    }
+
+    /// The same for a cluster.
+    pub fn add_cluster(&mut self, name: &str, cluster: Cluster) -> Result<()> {
+        self.put(name, Remote { url: cluster.told(), kubernetes: Some(Box::new(cluster)) })
+    }
+
+    fn put(&mut self, name: &str, remote: Remote) -> Result<()> {
         check_name(name)?;
-        self.known.remotes.insert(name.to_owned(), Remote { url: url.as_str().trim_end_matches('/').to_owned() });
+        self.known.remotes.insert(name.to_owned(), remote);
         self.known.default.get_or_insert_with(|| name.to_owned());
         Ok(())
     }

@@ -1,13 +1,17 @@
-//! Places to deploy to. The client half never imports the node; `server` is a node as a remote.
+//! Places to deploy to. The client half never imports the node; `server` is a node as a remote, `kubernetes` a cluster as one.
 
 pub mod api;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod credentials;
 pub mod deploy;
 mod events;
 mod file;
+pub mod kubernetes;
+pub mod login;
 pub mod origin;
+pub mod reference;
 pub mod registry;
 pub mod server;
 

@@ -64,26 +64,35 @@ impl Client {
         missing: &HashSet<Digest>,
         tell: Progress<'_>,
     ) -> Result<u64> {
+        self.upload_blobs(app.as_str(), image.blobs().filter(|blob| missing.contains(&blob.digest)), tell).await
+    }
+
+    /// Uploads blobs into a repository, each once.
+    pub async fn upload_blobs<'a>(
+        &self,
+        repository: &str,
+        blobs: impl Iterator<Item = &'a Blob>,
+        tell: Progress<'_>,
+    ) -> Result<u64> {
         let mut seen = HashSet::new();
-        let blobs: Vec<&Blob> =
-            image.blobs().filter(|blob| missing.contains(&blob.digest) && seen.insert(&blob.digest)).collect();
+        let blobs: Vec<&Blob> = blobs.filter(|blob| seen.insert(&blob.digest)).collect();
         let total = blobs.iter().map(|blob| blob.size).sum();
         let done = AtomicU64::new(0);
         let grown = |bytes| tell(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
         tell(0, total);
         futures_util::stream::iter(blobs)
-            .map(|blob| self.upload_one(app, blob, &grown))
+            .map(|blob| self.upload_one(repository, blob, &grown))
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
         Ok(total)
     }
 
-    async fn upload_one(&self, app: &AppName, blob: &Blob, grown: &(dyn Fn(u64) + Sync)) -> Result<()> {
+    async fn upload_one(&self, repository: &str, blob: &Blob, grown: &(dyn Fn(u64) + Sync)) -> Result<()> {
         if blob.size > WHOLE {
-            return Parts { client: self, app, blob, grown, told: 0 }.upload().await;
+            return Parts { client: self, repository, blob, grown, told: 0 }.upload().await;
         }
-        let ask = Ask::new(Method::POST, format!("/v2/{app}/blobs/uploads/?digest={}", blob.digest))
+        let ask = Ask::new(Method::POST, format!("/v2/{repository}/blobs/uploads/?digest={}", blob.digest))
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(read(blob).await?);
         let answer = self.patiently(&ask).await?;
@@ -107,7 +116,7 @@ impl Client {
     }
 
     /// Sends a request that does no harm when it arrives twice, until it is answered by more than "not now".
-    async fn patiently(&self, ask: &Ask) -> Result<Answer> {
+    pub(super) async fn patiently(&self, ask: &Ask) -> Result<Answer> {
         let mut tries = PAUSES.iter();
         loop {
             let outcome = self.send(ask.clone()).await;
@@ -143,7 +152,7 @@ fn is_not_now(status: StatusCode) -> bool {
 /// One large blob on its way.
 struct Parts<'a> {
     client: &'a Client,
-    app: &'a AppName,
+    repository: &'a str,
     blob: &'a Blob,
     grown: &'a (dyn Fn(u64) + Sync),
     /// How much of it was reported.
@@ -175,7 +184,7 @@ impl Parts<'_> {
 
     /// Beside the blob: where the newest upload of it to this remote and app is. Lost, it begins again.
     fn note(&self) -> PathBuf {
-        let key = Digest::of(format!("{} {}", self.client.address(), self.app).as_bytes());
+        let key = Digest::of(format!("{} {}", self.client.address(), self.repository).as_bytes());
         self.blob.path.with_extension(format!("upload-{}", &key.hex()[..16]))
     }
 
@@ -185,7 +194,7 @@ impl Parts<'_> {
             None => None,
         };
         if at.is_none() {
-            let answer = self.send(Ask::new(Method::POST, format!("/v2/{}/blobs/uploads/", self.app))).await?;
+            let answer = self.send(Ask::new(Method::POST, format!("/v2/{}/blobs/uploads/", self.repository))).await?;
             at = Some((self.expect(&answer, StatusCode::ACCEPTED)?, 0));
         }
         let Some((mut upload, mut offset)) = at else { return Ok(()) };
@@ -266,7 +275,7 @@ enum Stopped {
     For(Problem),
 }
 
-fn location(answer: &Answer) -> Option<String> {
+pub(super) fn location(answer: &Answer) -> Option<String> {
     answer.headers.get(LOCATION)?.to_str().ok().map(str::to_owned)
 }
 
@@ -275,7 +284,7 @@ fn with_digest(place: &str, digest: &Digest) -> String {
     format!("{place}{sign}digest={digest}")
 }
 
-async fn read(blob: &Blob) -> Result<Bytes> {
+pub(super) async fn read(blob: &Blob) -> Result<Bytes> {
     let bytes = tokio::fs::read(&blob.path).await.doing(|| format!("read `{}`", blob.path.display()))?;
     Ok(bytes.into())
 }
@@ -293,7 +302,7 @@ struct Error {
 }
 
 /// The blobs a refused manifest needs. The specification leaves the form of `detail` open: a digest, or one in an object.
-fn missing(body: &[u8]) -> HashSet<Digest> {
+pub(super) fn missing(body: &[u8]) -> HashSet<Digest> {
     let errors = serde_json::from_slice::<Errors>(body).map(|body| body.errors).unwrap_or_default();
     let wanted =
         errors.into_iter().filter(|error| matches!(error.code.as_str(), "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN"));

@@ -1,0 +1,199 @@
+//! What the commands share where a remote is a Kubernetes cluster: its settings as flags, and the way of an app to an image
+//! that a cluster can run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::online::block_on;
+use super::{Context, pack};
+use crate::app::App;
+use crate::packaging::{Base, Image, OnBase};
+use crate::problem::{Problem, Result};
+use crate::remote::cluster::{BASE, Cluster, Gateway, label, service};
+use crate::remote::kubernetes::Api;
+use crate::remote::kubernetes::registry::{self, Push, Pushed};
+use crate::remote::reference::Reference;
+use crate::remote::deploy::Step;
+use crate::remote::{Client, Remotes};
+use crate::term::Line;
+
+/// The word in the place of an address that makes a remote a cluster.
+pub const KUBERNETES: &str = "kubernetes";
+
+/// What is known of a cluster.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where the remote is `kubernetes`")]
+pub struct Settings {
+    /// The context in the kubeconfig [default: the current one, or the pod's own account]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace its apps live in
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The repository for images, as `ghcr.io/acme/shop`; the nodes must be able to pull from it
+    #[arg(long, value_name = "REPOSITORY")]
+    pub registry: Option<String>,
+    /// The image with Python below each app; `{python}` stands for the version [default: Docker Hub's python:{python}-slim]
+    #[arg(long, value_name = "IMAGE")]
+    pub base: Option<String>,
+    /// Apps answer at NAME.DOMAIN [default: inside the cluster only]
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Requests from outside come by this Gateway, as `NAMESPACE/NAME` [default: the only one there is, else an Ingress]
+    #[arg(long, value_name = "GATEWAY")]
+    pub gateway: Option<String>,
+    /// The class of the Ingress
+    #[arg(long, value_name = "CLASS", conflicts_with = "gateway")]
+    pub ingress_class: Option<String>,
+    /// The storage class for permanent files; it must let several nodes write
+    #[arg(long, value_name = "CLASS")]
+    pub storage_class: Option<String>,
+    /// A Secret by which the nodes pull images
+    #[arg(long, value_name = "NAME")]
+    pub pull_secret: Option<String>,
+    /// Where a service is, as `memcache=cache:11211` or `mysql=mysql://user@db:3306/shop`; again for others
+    #[arg(long, value_name = "KIND=ADDRESS")]
+    pub service: Vec<String>,
+}
+
+const SERVICES: [&str; 4] = ["mysql", "memcache", "beansdb", "queue"];
+
+impl Settings {
+    /// The first that is set, by its flag.
+    pub fn any(&self) -> Option<&'static str> {
+        [
+            ("--context", self.context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--namespace", self.namespace.is_some()),
+            ("--registry", self.registry.is_some()),
+            ("--base", self.base.is_some()),
+            ("--domain", self.domain.is_some()),
+            ("--gateway", self.gateway.is_some()),
+            ("--ingress-class", self.ingress_class.is_some()),
+            ("--storage-class", self.storage_class.is_some()),
+            ("--pull-secret", self.pull_secret.is_some()),
+            ("--service", !self.service.is_empty()),
+        ]
+        .into_iter()
+        .find_map(|(flag, set)| set.then_some(flag))
+    }
+
+    pub fn read(self, context: &Context, name: &str) -> Result<Cluster> {
+        let missing = |flag: &str, example: &str| {
+            Problem::new("remote.kubernetes", format!("a cluster needs {flag}"))
+                .try_running(format!("dae remote add {name} kubernetes --namespace shop --registry ghcr.io/acme/shop"))
+                .hint(format!("as in `{flag} {example}`"))
+                .exit(2)
+        };
+        let namespace = self.namespace.ok_or_else(|| missing("--namespace", "shop"))?;
+        let namespace = label(&namespace, "namespace")?;
+        let registry = Reference::parse(&self.registry.ok_or_else(|| missing("--registry", "ghcr.io/acme/shop"))?)?;
+        if registry.tag.is_some() || registry.digest.is_some() {
+            return Err(Problem::new("image.reference", format!("`{registry}` names one image of a repository"))
+                .hint(format!("write the repository alone: `{}/{}`", registry.registry, registry.repository))
+                .exit(2));
+        }
+        let base = self.base.unwrap_or_else(|| BASE.to_owned());
+        Reference::parse(&base.replace("{python}", "3.11"))?;
+        let gateway = self.gateway.map(|text| Gateway::parse(&text, &namespace)).transpose()?;
+        if let Some(domain) = &self.domain {
+            for part in domain.split('.') {
+                label(part, "domain")?;
+            }
+        }
+        let mut services = BTreeMap::new();
+        for text in &self.service {
+            let (kind, address) = text.split_once('=').unwrap_or((text, ""));
+            if !SERVICES.contains(&kind) {
+                return Err(Problem::new("kubernetes.service", format!("`{kind}` is no service that an app is told of"))
+                    .hint("write `mysql`, `memcache`, `beansdb` or `queue`")
+                    .exit(2));
+            }
+            services.extend(service(kind, address)?);
+        }
+        Ok(Cluster {
+            context: self.context,
+            kubeconfig: self.kubeconfig.map(|path| context.cwd.join(path)),
+            namespace,
+            registry,
+            base,
+            bases: BTreeMap::new(),
+            domain: self.domain,
+            gateway,
+            ingress_class: self.ingress_class,
+            storage_class: self.storage_class,
+            pull_secret: self.pull_secret,
+            services,
+        })
+    }
+}
+
+/// A cluster that a command was pointed at.
+pub struct Target {
+    pub name: String,
+    pub cluster: Cluster,
+    pub remotes: Remotes,
+}
+
+impl Target {
+    pub async fn connect(&self) -> Result<Api> {
+        Api::connect(&self.name, &self.cluster).await
+    }
+}
+
+/// An app, packed for a cluster.
+pub struct Packed {
+    pub image: Image,
+    base: Base,
+    from: Reference,
+    on: OnBase,
+}
+
+impl Packed {
+    /// Where the nodes will find it.
+    pub fn reference(&self, cluster: &Cluster) -> Reference {
+        cluster.registry.at(&self.on.manifest.digest)
+    }
+}
+
+/// Packs the app on the remote's base; a base that was never looked up is, and is remembered by its digest.
+pub fn pack(context: &Context, app: &App, target: &mut Target) -> Result<Packed> {
+    let (image, python) = pack::image(context, app)?;
+    let version = python.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    let from = target.cluster.base_for(&version)?;
+    let client = registry::client(&from, &context.environment)?;
+    let base = block_on(registry::base(&client, &from))?;
+    if from.digest.is_none() {
+        let found = Reference { digest: Some(base.digest.clone()), ..from.clone() };
+        context.terminal.line(&Line::good("Base", format!("{from} is {}; remembered", base.digest.short())));
+        target.cluster.bases.insert(from.to_string(), found);
+        target.remotes.add_cluster(&target.name, target.cluster.clone())?;
+        target.remotes.write()?;
+    }
+    let on = image.on(&base, &context.dirs.cache)?;
+    Ok(Packed { image, base, from, on })
+}
+
+/// Pushes what the registry does not have.
+pub async fn push(context: &Context, app: &App, target: &Target, packed: &Packed) -> Result<Pushed> {
+    let to = &target.cluster.registry;
+    let client = registry::client(to, &context.environment)?;
+    let from: Client = registry::client(&packed.from, &context.environment)?;
+    let push = Push {
+        client: &client,
+        to,
+        tag: format!("{}-{}", app.name.host(), &packed.on.manifest.digest.hex()[..12]),
+        image: &packed.image,
+        base: &packed.base,
+        from: (&from, &packed.from),
+        on: &packed.on,
+        cache: &context.dirs.cache,
+    };
+    let pushed = push.push(&|done, total| context.terminal.tell(&Step::Uploading { done, total })).await?;
+    let Pushed { layers, of, bytes, took, .. } = pushed;
+    context.terminal.tell(&Step::Pushed { layers, of, bytes, took });
+    Ok(pushed)
+}

@@ -1,0 +1,245 @@
+//! From an app to the objects it is on a cluster: a pure function, so that a golden file can hold its whole answer.
+//!
+//! | in app.yaml | on the cluster |
+//! |---|---|
+//! | a handler that a process answers | Deployment and PodDisruptionBudget `APP-web`, Service `APP`, HTTPRoute or Ingress `APP` |
+//! | `daemons` | Deployment `APP-daemon-NAME`, replaced and not rolled: two are never there at once |
+//! | `queues` | Deployment `APP-queue-NAME` |
+//! | `cron` | CronJob `APP-cron-NAME` |
+//! | `services` | Deployment and Service `APP-service-NAME`; the cluster's DNS is the discovery |
+//! | `protected_files` | Secret `APP-files-RELEASE`, laid over the files of the image |
+//! | permanent files | PersistentVolumeClaim `APP-permdir`, where the remote names a storage class |
+//! | what the remote's owner sets | Secret `APP-config`, read where it is there and never written by a release |
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+use super::workload;
+use crate::app::{AppName, Manifest, Overlap, Runs};
+use crate::problem::{Problem, Result};
+use crate::remote::cluster::Cluster;
+use crate::remote::reference::Reference;
+
+/// On every object: which release it is of.
+pub const RELEASE: &str = "dae.dev/release";
+/// The name under which the fields that we set are ours.
+pub const MANAGER: &str = "dae";
+/// Where the web processes answer.
+pub const PORT: u16 = 8000;
+/// Where a Thrift service answers.
+pub const THRIFT_PORT: u16 = 9090;
+/// A web app has at least so many pods, so that one may go.
+pub const REPLICAS: u32 = 2;
+
+/// All that decides an app's objects.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    pub app: &'a AppName,
+    pub manifest: &'a Manifest,
+    pub cluster: &'a Cluster,
+    /// `r42`.
+    pub release: &'a str,
+    /// By its digest.
+    pub image: &'a Reference,
+    /// How many pods, where somebody said: by the process's name, as `web`.
+    pub scale: &'a BTreeMap<String, u32>,
+    /// Paths of the protected files, in the order of the Secret's keys `f0`, `f1`, ...
+    pub protected: &'a [String],
+}
+
+/// What an app's objects have in common.
+pub fn labels(app: &AppName) -> Value {
+    json!({"app.kubernetes.io/name": app.host(), "app.kubernetes.io/managed-by": MANAGER})
+}
+
+/// What finds them again.
+pub fn selector(app: &AppName) -> String {
+    format!("app.kubernetes.io/name={},app.kubernetes.io/managed-by={MANAGER}", app.host())
+}
+
+/// The objects in the order in which they are applied: what others stand on comes first.
+pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
+    let mut objects = Vec::new();
+    objects.extend(permdir(wanted));
+    if wanted.manifest.needs_worker() || !wanted.manifest.handlers.is_empty() {
+        objects.push(service(wanted, &wanted.app.host(), "web", 80, PORT));
+        objects.extend(route(wanted));
+        objects.push(workload::web(wanted));
+        objects.push(disruption(wanted));
+    }
+    for service_ in &wanted.manifest.services {
+        let name = format!("{}.{}", service_.interface.idl, service_.interface.service);
+        let component = component("service", &name);
+        objects.push(service(wanted, &format!("{}-{component}", wanted.app.host()), &component, THRIFT_PORT, THRIFT_PORT));
+        objects.push(workload::thrift(wanted, &component, &name));
+    }
+    for daemon in &wanted.manifest.daemons {
+        objects.push(workload::daemon(wanted, daemon));
+    }
+    for queue in &wanted.manifest.queues {
+        objects.push(workload::queue(wanted, queue));
+    }
+    for job in &wanted.manifest.cron {
+        let parts = job.schedule.crontab();
+        for (number, schedule) in parts.iter().enumerate() {
+            let end = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+            let component = format!("{}{end}", component("cron", &job.name));
+            let args = match &job.runs {
+                Runs::Script(script) => [vec!["run".to_owned()], script.words().to_vec()].concat(),
+                Runs::Url(url) => vec!["ask".into(), format!("http://{}{url}", wanted.app.host()), job.name.clone()],
+            };
+            // A run that is due while the last one goes on is started late, or never, by how late it may be.
+            let (policy, late) = match job.overlap {
+                Overlap::Skip => ("Forbid", 60),
+                Overlap::Wait => ("Forbid", 24 * 3600),
+                Overlap::Allow => ("Allow", 60),
+            };
+            objects.push(object(
+                wanted,
+                "batch/v1",
+                "CronJob",
+                &component,
+                json!({
+                    "schedule": schedule,
+                    "timeZone": job.timezone,
+                    "concurrencyPolicy": policy,
+                    "startingDeadlineSeconds": late,
+                    "successfulJobsHistoryLimit": 3,
+                    "failedJobsHistoryLimit": 3,
+                    "jobTemplate": {"spec": workload::job(wanted, &component, args)},
+                }),
+            ));
+        }
+    }
+    unique(&objects)?;
+    Ok(objects)
+}
+
+/// The Secret of the protected files; apart from the rest, because nobody may see it.
+pub fn protected(wanted: &Wanted, contents: &[Vec<u8>]) -> Result<Option<Value>> {
+    use base64::Engine as _;
+    if contents.is_empty() {
+        return Ok(None);
+    }
+    let bytes: usize = contents.iter().map(Vec::len).sum();
+    if bytes > 1_000_000 {
+        return Err(Problem::new("kubernetes.protected", format!("the protected files have {bytes} bytes together"))
+            .because("a Secret holds one megabyte at most")
+            .hint("keep large files out of `protected_files`")
+            .exit(3));
+    }
+    let encoded = |bytes: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let data: BTreeMap<String, String> =
+        contents.iter().enumerate().map(|(number, bytes)| (format!("f{number}"), encoded(bytes))).collect();
+    let mut secret = head(wanted, "v1", "Secret", &files_name(wanted));
+    secret["type"] = json!("Opaque");
+    secret["data"] = json!(data);
+    Ok(Some(secret))
+}
+
+/// The component of the Secret with the protected files.
+pub(super) fn files_name(wanted: &Wanted) -> String {
+    format!("files-{}", wanted.release)
+}
+
+/// `daemon-feed`: a name that Kubernetes takes, for one that app.yaml took.
+pub fn component(kind: &str, name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    format!("{kind}-{}", name.chars().map(plain).collect::<String>().trim_matches('-'))
+}
+
+/// An object without its content. Its name is `APP-component`, or `APP` alone.
+pub(super) fn head(wanted: &Wanted, version: &str, kind: &str, component: &str) -> Value {
+    let mut labels = labels(wanted.app);
+    labels[RELEASE] = json!(wanted.release);
+    let host = wanted.app.host();
+    let name = if component.is_empty() { host } else { format!("{host}-{component}") };
+    json!({
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": wanted.cluster.namespace, "labels": labels},
+    })
+}
+
+pub(super) fn object(wanted: &Wanted, version: &str, kind: &str, component: &str, spec: Value) -> Value {
+    let mut object = head(wanted, version, kind, component);
+    object["spec"] = spec;
+    object
+}
+
+fn permdir(wanted: &Wanted) -> Option<Value> {
+    let class = wanted.cluster.storage_class.as_ref()?;
+    Some(object(
+        wanted,
+        "v1",
+        "PersistentVolumeClaim",
+        "permdir",
+        json!({
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": class,
+            "resources": {"requests": {"storage": "10Gi"}},
+        }),
+    ))
+}
+
+fn service(wanted: &Wanted, name: &str, component: &str, port: u16, target: u16) -> Value {
+    let mut service = object(
+        wanted,
+        "v1",
+        "Service",
+        "",
+        json!({
+            "selector": workload::selector(wanted, component),
+            "ports": [{"name": if component == "web" { "http" } else { "thrift" }, "port": port, "targetPort": target, "protocol": "TCP"}],
+        }),
+    );
+    service["metadata"]["name"] = json!(name);
+    service
+}
+
+/// How requests from outside come in; nothing, where the remote has no domain.
+fn route(wanted: &Wanted) -> Option<Value> {
+    let host = format!("{}.{}", wanted.app.host(), wanted.cluster.domain.as_ref()?);
+    let service = wanted.app.host();
+    if let Some(gateway) = &wanted.cluster.gateway {
+        let spec = json!({
+            "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
+            "hostnames": [host],
+            "rules": [{"backendRefs": [{"name": service, "port": 80}]}],
+        });
+        return Some(object(wanted, "gateway.networking.k8s.io/v1", "HTTPRoute", "", spec));
+    }
+    let backend = json!({"service": {"name": service, "port": {"name": "http"}}});
+    let mut spec = json!({
+        "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+    });
+    if let Some(class) = &wanted.cluster.ingress_class {
+        spec["ingressClassName"] = json!(class);
+    }
+    Some(object(wanted, "networking.k8s.io/v1", "Ingress", "", spec))
+}
+
+/// A node that is emptied takes one pod after the other.
+fn disruption(wanted: &Wanted) -> Value {
+    let spec = json!({
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": workload::selector(wanted, "web")},
+    });
+    object(wanted, "policy/v1", "PodDisruptionBudget", "web", spec)
+}
+
+/// Two names of app.yaml may be one name on the cluster.
+fn unique(objects: &[Value]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if !seen.insert((object["kind"].as_str(), name)) {
+            return Err(Problem::new("kubernetes.same-name", format!("two parts of app.yaml would both be called `{name}`"))
+                .because("on a cluster capitals, `_` and `.` make no difference in a name")
+                .hint("give one of them another `name` in app.yaml")
+                .exit(3));
+        }
+    }
+    Ok(())
+}
