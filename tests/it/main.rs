@@ -21,6 +21,7 @@ mod gateway;
 mod guardian;
 mod handlers;
 mod install;
+mod kubernetes;
 mod layers;
 mod mail;
 mod memcache;

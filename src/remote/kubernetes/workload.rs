@@ -195,8 +195,14 @@ fn template(wanted: &Wanted, process: &Process) -> Value {
 
 /// The environment contract, as far as the image does not say it.
 fn environment(wanted: &Wanted) -> Value {
+    let host = wanted.app.host();
+    let host = wanted.cluster.domain.as_ref().map_or_else(|| host.clone(), |domain| format!("{host}.{domain}"));
+    let withheld = json!(wanted.protected).to_string();
     let own = [
         ("DAE_RELEASE", wanted.release),
+        // What the selftest asks for, and which files no handler sends.
+        ("DAE_HOST", host.as_str()),
+        ("DAE_WITHHELD", withheld.as_str()),
         ("DAE_PERMDIR", "/dae/permdir"),
         ("HOME", "/tmp"),
         // The image is read-only.

@@ -1,0 +1,168 @@
+"""Runs one part of an app in a container of its image, where nothing of dae is around it::
+
+    container.py web                  the web processes, on port 8000, or PORT
+    container.py run SCRIPT ARGS...   a daemon's or a cron job's script
+    container.py ask URL NAME         a cron job that asks for a page
+    container.py queue NAME           the workers of a queue
+    container.py service INTERFACE    a Thrift service, on port 9090, or PORT
+
+What it is, stands in release.json beside the app; what is the cluster's own comes in the environment.
+"""
+
+import json
+import os
+import signal
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(args):
+    with open(os.path.join(TOP, "release.json"), encoding="utf-8") as file:
+        release = json.load(file)
+    found = "%d.%d" % sys.version_info[:2]
+    if found != release["python"]:
+        sys.exit(
+            f"dae: the app's packages are for Python {release['python']}, and this image has {found};"
+            " give the remote another base: dae remote add ... --base python:{python}-slim"
+        )
+    root = os.path.join(TOP, "app")
+    manifest = release["manifest"]
+    for name, value in {
+        "DAE_ENV": "production",
+        "DAE_APPNAME": release["app"],
+        "DAE_APPROOT": root,
+        "DAE_WORKER": manifest["worker"],
+        "DAE_PERMDIR": os.path.join(TOP, "permdir"),
+    }.items():
+        os.environ.setdefault(name, value)
+    os.chdir(root)
+    config = {
+        "app": release["app"],
+        "root": root,
+        "runtime": os.path.join(TOP, "runtime"),
+        "site": os.path.join(TOP, "site"),
+        "manifest": manifest,
+        "handlers": list(of_worker(manifest)),
+        "worker": manifest["worker"],
+        "nworkers": manifest["nworkers"],
+        "environment": "production",
+        "socket": "",
+        "learn": False,
+    }
+    from boot import set_path
+
+    set_path(config)
+    verb, rest = (args[0], args[1:]) if args else ("web", [])
+    verbs = {"web": web, "run": run, "ask": ask, "queue": queue, "service": service}
+    if verb not in verbs:
+        sys.exit(f"dae: {verb} is none of {', '.join(verbs)}")
+    return verbs[verb](config, *rest)
+
+
+def of_worker(manifest):
+    """app.yaml's handlers, as far as a worker answers them; see boot.py."""
+    for handler in manifest["handlers"]:
+        (kind, what), = handler["serves"].items()
+        if kind == "static_dir":
+            continue
+        target = "" if kind == "static_files" else what["module"] + ":" + what["callable"]
+        yield {"url": handler["url"], "kind": kind, "target": target}
+
+
+def web(config):
+    import traceback
+
+    from dae import front
+    from dae.dispatch import application
+    from dae.web import Server
+
+    class Container(Server):
+        def load_config(self):
+            super().load_config()
+            self.cfg.set("bind", ["0.0.0.0:" + os.environ.get("PORT", "8000")])
+            self.cfg.set("post_worker_init", lambda worker: None)
+
+        def load(self):
+            try:
+                return front.around(application(config), config)
+            except BaseException:
+                # Its end is the container's: whoever watches reads this.
+                traceback.print_exc()
+                sys.exit(4)
+
+    Container(config).run()
+
+
+def run(config, script, *args):
+    end_when_told()
+    if not script.endswith(".py"):
+        return program(config, script, *args)
+    import runpy
+
+    sys.argv[:] = [script, *args]
+    # As Python itself has it: the script's own folder first.
+    sys.path.insert(0, os.path.dirname(os.path.join(config["root"], script)))
+    runpy.run_path(script, run_name="__main__")
+
+
+def program(config, name, *args):
+    import subprocess
+
+    scripts = os.path.join(config["site"], "bin")
+    env = dict(os.environ, PATH=scripts + os.pathsep + os.environ.get("PATH", os.defpath))
+    try:
+        child = subprocess.Popen([name, *args], env=env)
+    except OSError as error:
+        sys.exit(f"dae: cannot start {name}: {error}")
+    signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+    code = child.wait()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def end_when_told():
+    """The first process of a container hears only the signals that it asks for."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def ask(config, url, name):
+    import urllib.error
+    import urllib.request
+
+    end_when_told()
+    request = urllib.request.Request(url, headers={"X-Dae-Cron": name, "User-Agent": "dae"})
+    try:
+        with urllib.request.urlopen(request, timeout=3600) as answer:
+            status, body = answer.status, answer.read(2000)
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read(2000)
+    except OSError as error:
+        sys.exit(f"dae: {url} does not answer: {error}")
+    print(f"{url} answered {status}")
+    if status >= 400:
+        sys.exit(body.decode("utf-8", "replace"))
+
+
+def queue(config, name):
+    end_when_told()
+    part(config, "worker", name)
+
+
+def service(config, interface):
+    end_when_told()
+    part(config, "rpc", interface)
+
+
+def part(config, module, name):
+    """What another module of this package does, where this version has it."""
+    import importlib
+
+    try:
+        main = importlib.import_module("dae." + module).container
+    except (ImportError, AttributeError):
+        sys.exit(f"dae: this version of dae cannot run {name} in a container yet")
+    main(config, name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
