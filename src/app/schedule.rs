@@ -119,8 +119,7 @@ impl Schedule {
     pub fn crontab(&self) -> Vec<String> {
         let mut hours_of: std::collections::BTreeMap<Vec<u16>, Vec<u16>> = std::collections::BTreeMap::new();
         for hour in 0..24 {
-            let minutes: Vec<u16> =
-                self.times.iter().filter(|time| *time / 60 == hour).map(|time| time % 60).collect();
+            let minutes: Vec<u16> = self.times.iter().filter(|time| *time / 60 == hour).map(|time| time % 60).collect();
             if !minutes.is_empty() {
                 hours_of.entry(minutes).or_default().push(hour);
             }

@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::packaging::{Base, Image, OnBase};
 use crate::problem::{Problem, Result};
 use crate::remote::cluster::{BASE, Cluster, Gateway, label, service};
+use crate::remote::deploy::Step;
 use crate::remote::kubernetes::Api;
 use crate::remote::kubernetes::registry::{self, Push, Pushed};
 use crate::remote::reference::Reference;
-use crate::remote::deploy::Step;
 use crate::remote::{Client, Remotes};
 use crate::term::Line;
 
@@ -108,9 +108,12 @@ impl Settings {
         for text in &self.service {
             let (kind, address) = text.split_once('=').unwrap_or((text, ""));
             if !SERVICES.contains(&kind) {
-                return Err(Problem::new("kubernetes.service", format!("`{kind}` is no service that an app is told of"))
-                    .hint("write `mysql`, `memcache`, `beansdb` or `queue`")
-                    .exit(2));
+                return Err(Problem::new(
+                    "kubernetes.service",
+                    format!("`{kind}` is no service that an app is told of"),
+                )
+                .hint("write `mysql`, `memcache`, `beansdb` or `queue`")
+                .exit(2));
             }
             services.extend(service(kind, address)?);
         }

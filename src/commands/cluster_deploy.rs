@@ -11,7 +11,7 @@ use super::{Context, Outcome};
 use crate::app::App;
 use crate::problem::{Problem, Result};
 use crate::remote::api::ReleaseId;
-use crate::remote::kubernetes::manifests::{Wanted, manifests};
+use crate::remote::kubernetes::manifests::{Wanted, manifests, yaml};
 use crate::term::{Line, Paint, Text};
 
 /// What only a cluster has.
@@ -52,8 +52,7 @@ struct Objects {
 
 impl Text for Objects {
     fn text(&self, _: Paint) -> String {
-        let one = |object: &Value| serde_yaml::to_string(object).unwrap_or_default().trim_end().to_owned();
-        self.objects.iter().map(one).collect::<Vec<_>>().join("\n---\n")
+        yaml(&self.objects).trim_end().to_owned()
     }
 }
 

@@ -31,9 +31,12 @@ impl Which {
         let remotes = Remotes::read(&context.dirs.config)?;
         let (name, remote) = remotes.pick(self.remote.as_deref().or(context.remote.as_deref()), app)?;
         if remote.kubernetes.is_some() {
-            return Err(Problem::new("remote.is-cluster", format!("remote `{name}` is a cluster, and this is for nodes"))
-                .hint("with a cluster go `dae deploy`, `releases`, `rollback`, `ps` and `logs`; for the rest, `kubectl`")
-                .exit(3));
+            return Err(Problem::new(
+                "remote.is-cluster",
+                format!("remote `{name}` is a cluster, and this is for nodes"),
+            )
+            .hint("with a cluster go `dae deploy`, `releases`, `rollback`, `ps` and `logs`; for the rest, `kubectl`")
+            .exit(3));
         }
         let client = client(context, name, &remote.url)?;
         Ok((client, remotes))

@@ -138,7 +138,8 @@ mod tests {
             "rootfs": {"type": "layers", "diff_ids": [layer]},
         });
         let config = store.keep(config.to_string().as_bytes()).unwrap();
-        let manifest = json!({"layers": [{"mediaType": "own", "digest": layer, "size": 3}], "annotations": {"dev.dae.app": "a"}});
+        let manifest =
+            json!({"layers": [{"mediaType": "own", "digest": layer, "size": 3}], "annotations": {"dev.dae.app": "a"}});
         let manifest = store.keep(manifest.to_string().as_bytes()).unwrap();
         Image { manifest, config, layers: Vec::new(), files: Vec::new(), protected: Vec::new(), warnings: Vec::new() }
     }

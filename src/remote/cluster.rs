@@ -95,7 +95,9 @@ pub fn service(kind: &str, address: &str) -> Result<Vec<(String, String)>> {
             .exit(2)
     };
     if kind != "mysql" {
-        let good = |one: &str| one.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let good = |one: &str| {
+            one.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
         if !address.split(',').all(good) {
             return Err(wrong("host:11211"));
         }
@@ -131,9 +133,8 @@ mod tests {
     #[test]
     fn services_become_variables() {
         let told = |kind, address| {
-            service(kind, address).map(|found| {
-                found.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-            })
+            service(kind, address)
+                .map(|found| found.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(told("memcache", "a:1,b:2").unwrap(), "DAE_MEMCACHE=a:1,b:2");
         assert_eq!(

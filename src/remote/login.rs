@@ -25,7 +25,10 @@ pub struct Login {
 }
 
 enum Known {
-    Password { user: String, password: String },
+    Password {
+        user: String,
+        password: String,
+    },
     /// What `docker login` keeps for registries that give it.
     Identity(String),
 }
@@ -99,10 +102,9 @@ impl Login {
                 .try_running(login)
                 .hint("or with podman; what either keeps is used")
                 .exit(exit::REFUSED),
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => problem
-                .because("the credentials that are kept for it do not do")
-                .try_running(login)
-                .exit(exit::REFUSED),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => {
+                problem.because("the credentials that are kept for it do not do").try_running(login).exit(exit::REFUSED)
+            }
             (StatusCode::NOT_FOUND, _) => {
                 problem.hint("look whether the repository is there and its name right: `dae remote list`").exit(usual)
             }
@@ -114,7 +116,9 @@ impl Login {
 impl Known {
     fn basic(&self) -> Option<String> {
         match self {
-            Self::Password { user, password } => Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+            Self::Password { user, password } => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
             Self::Identity(_) => None,
         }
     }

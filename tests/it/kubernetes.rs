@@ -42,10 +42,12 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     let first = yaml();
     assert!(first.stderr.contains("remembered"), "{}", first.stderr);
     assert!(first.stdout.starts_with("apiVersion: v1\n"), "{}", first.stdout);
-    let image = first.stdout.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap().trim_matches('"').to_owned();
+    let image =
+        first.stdout.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap().trim_matches('"').to_owned();
 
     let manifest = registry.manifest(&image);
-    let kinds: Vec<&str> = manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect();
     assert_eq!(kinds[0], "application/vnd.oci.image.layer.v1.tar+gzip", "the base's comes first");
     assert!(kinds[1..].iter().all(|kind| *kind == "application/vnd.oci.image.layer.v1.tar+zstd"));
 
@@ -61,7 +63,8 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     assert!(third.stderr.contains("Pushed 1 of "), "{}", third.stderr);
     assert_ne!(first.stdout, third.stdout);
 
-    let image = third.stdout.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap().trim_matches('"').to_owned();
+    let image =
+        third.stdout.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap().trim_matches('"').to_owned();
     let root = place.path("unpacked");
     registry.unpack(&image, &root);
     let port = free_port();

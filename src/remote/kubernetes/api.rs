@@ -143,13 +143,21 @@ impl Api {
     /// Not asked twice: the second answer would be a conflict with the first.
     pub async fn create(&self, path: &str, object: &Value) -> Result<Value, Failure> {
         let body = object.to_string();
-        parse(&self.once(&Method::POST, &format!("{path}?fieldManager={MANAGER}"), "application/json", body.as_bytes()).await?)
+        parse(
+            &self
+                .once(&Method::POST, &format!("{path}?fieldManager={MANAGER}"), "application/json", body.as_bytes())
+                .await?,
+        )
     }
 
     /// Puts `object` in the place of the version it names.
     pub async fn replace(&self, path: &str, object: &Value) -> Result<Value, Failure> {
         let body = object.to_string();
-        parse(&self.once(&Method::PUT, &format!("{path}?fieldManager={MANAGER}"), "application/json", body.as_bytes()).await?)
+        parse(
+            &self
+                .once(&Method::PUT, &format!("{path}?fieldManager={MANAGER}"), "application/json", body.as_bytes())
+                .await?,
+        )
     }
 
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
@@ -205,7 +213,11 @@ async fn config(remote: &str, cluster: &Cluster) -> Result<kube::Config> {
     let kubeconfig = match kubeconfig {
         Ok(kubeconfig) => kubeconfig,
         // A pod that deploys has no file, and is somebody all the same.
-        Err(_) if cluster.context.is_none() && cluster.kubeconfig.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+        Err(_)
+            if cluster.context.is_none()
+                && cluster.kubeconfig.is_none()
+                && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() =>
+        {
             return kube::Config::incluster().map_err(|error| broken(&error));
         }
         Err(error) => return Err(broken(&error)),

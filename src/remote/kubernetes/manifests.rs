@@ -48,6 +48,16 @@ pub struct Wanted<'a> {
     pub protected: &'a [String],
 }
 
+/// Objects as one text, for `kubectl apply -f -` or a repository of objects.
+pub fn yaml(objects: &[Value]) -> String {
+    // A reference of an image is looked for in such files, and must stand on its line.
+    let one = |object: &Value| {
+        let options = serde_yaml::ser_options! { prefer_block_scalars: false };
+        serde_yaml::to_string_with_options(object, options).unwrap_or_default()
+    };
+    objects.iter().map(one).collect::<Vec<_>>().join("---\n")
+}
+
 /// What an app's objects have in common.
 pub fn labels(app: &AppName) -> Value {
     json!({"app.kubernetes.io/name": app.host(), "app.kubernetes.io/managed-by": MANAGER})
@@ -71,7 +81,13 @@ pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
     for service_ in &wanted.manifest.services {
         let name = format!("{}.{}", service_.interface.idl, service_.interface.service);
         let component = component("service", &name);
-        objects.push(service(wanted, &format!("{}-{component}", wanted.app.host()), &component, THRIFT_PORT, THRIFT_PORT));
+        objects.push(service(
+            wanted,
+            &format!("{}-{component}", wanted.app.host()),
+            &component,
+            THRIFT_PORT,
+            THRIFT_PORT,
+        ));
         objects.push(workload::thrift(wanted, &component, &name));
     }
     for daemon in &wanted.manifest.daemons {
@@ -235,10 +251,13 @@ fn unique(objects: &[Value]) -> Result<()> {
     for object in objects {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if !seen.insert((object["kind"].as_str(), name)) {
-            return Err(Problem::new("kubernetes.same-name", format!("two parts of app.yaml would both be called `{name}`"))
-                .because("on a cluster capitals, `_` and `.` make no difference in a name")
-                .hint("give one of them another `name` in app.yaml")
-                .exit(3));
+            return Err(Problem::new(
+                "kubernetes.same-name",
+                format!("two parts of app.yaml would both be called `{name}`"),
+            )
+            .because("on a cluster capitals, `_` and `.` make no difference in a name")
+            .hint("give one of them another `name` in app.yaml")
+            .exit(3));
         }
     }
     Ok(())

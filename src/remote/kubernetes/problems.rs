@@ -10,15 +10,17 @@ pub fn kubeconfig(remote: &str, cluster: &Cluster, error: &dyn std::error::Error
         Some(path) => format!("`{}`", path.display()),
         None => "`KUBECONFIG` or `~/.kube/config`".to_owned(),
     };
-    let problem = Problem::new("kubernetes.kubeconfig", format!("remote `{remote}` is a cluster, and there is no way to it"))
-        .because(error)
-        .hint(format!("what is looked for is a kubeconfig in {place}"));
+    let problem =
+        Problem::new("kubernetes.kubeconfig", format!("remote `{remote}` is a cluster, and there is no way to it"))
+            .because(error)
+            .hint(format!("what is looked for is a kubeconfig in {place}"));
     let context = cluster.context.as_deref().map(|name| format!(" --context {name}")).unwrap_or_default();
     problem.try_running(format!("kubectl{context} cluster-info")).exit(exit::REFUSED)
 }
 
 pub fn context(remote: &str, context: &str, known: &[&str]) -> Problem {
-    let problem = Problem::new("kubernetes.context", format!("the kubeconfig has no context `{context}`")).exit(exit::REFUSED);
+    let problem =
+        Problem::new("kubernetes.context", format!("the kubeconfig has no context `{context}`")).exit(exit::REFUSED);
     if known.is_empty() {
         return problem.because("it has none at all").hint("get it from whoever runs the cluster");
     }
@@ -63,7 +65,9 @@ pub fn problem(api: &Api, what: &str, failure: Failure) -> Problem {
             .because(said)
             .try_running(format!("kubectl{context} -n {namespace} describe resourcequota"))
             .hint("ask for more, or need less: `nworkers` and `mem_limit` in app.yaml, `dae scale`"),
-        403 if has("being terminated") => terminating(new("kubernetes.terminating", exit::REFUSED), namespace, &context),
+        403 if has("being terminated") => {
+            terminating(new("kubernetes.terminating", exit::REFUSED), namespace, &context)
+        }
         403 => new("kubernetes.rights", exit::REFUSED)
             .because(said)
             .try_running(format!("dae remote check {remote}"))
@@ -71,14 +75,14 @@ pub fn problem(api: &Api, what: &str, failure: Failure) -> Problem {
         404 if has("namespaces") && has("not found") => new("kubernetes.namespace", exit::REFUSED)
             .because(format!("there is no namespace `{namespace}`"))
             .try_running(format!("kubectl{context} create namespace {namespace}")),
-        404 => new("kubernetes.unknown", exit::REFUSED)
-            .because(said)
-            .try_running(format!("dae remote check {remote}")),
+        404 => new("kubernetes.unknown", exit::REFUSED).because(said).try_running(format!("dae remote check {remote}")),
         409 if has("conflict with") => new("kubernetes.conflict", exit::OVERTAKEN)
             .because(said.replace('\n', " "))
             .hint("somebody else has set these fields, by hand or by another tool")
             .try_running("dae deploy --force"),
-        409 if has("being terminated") => terminating(new("kubernetes.terminating", exit::REFUSED), namespace, &context),
+        409 if has("being terminated") => {
+            terminating(new("kubernetes.terminating", exit::REFUSED), namespace, &context)
+        }
         409 => new("release.moved", exit::OVERTAKEN)
             .because("somebody else deployed meanwhile")
             .try_running("dae releases")
@@ -88,7 +92,11 @@ pub fn problem(api: &Api, what: &str, failure: Failure) -> Problem {
             let name = status.details.as_ref().map(|details| details.name.clone()).unwrap_or_default();
             let said = said.replace('\n', " ");
             new("kubernetes.immutable", exit::REFUSED)
-                .because(if said.len() > 400 { format!("{}...", said.chars().take(400).collect::<String>()) } else { said })
+                .because(if said.len() > 400 {
+                    format!("{}...", said.chars().take(400).collect::<String>())
+                } else {
+                    said
+                })
                 .hint("the object was changed by hand, or made by another tool, in a field that cannot be changed back")
                 .try_running(format!("kubectl{context} -n {namespace} delete {kind} {name} --cascade=orphan"))
                 .hint("its pods go on serving; then deploy again")

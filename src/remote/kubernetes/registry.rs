@@ -45,9 +45,8 @@ pub fn client(reference: &Reference, env: &[(String, String)]) -> Result<Client>
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let here = name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]";
     let scheme = if here { "http" } else { "https" };
-    let url = Url::parse(&format!("{scheme}://{host}")).map_err(|error| {
-        Problem::new("image.reference", format!("`{host}` is no registry")).because(error).exit(2)
-    })?;
+    let url = Url::parse(&format!("{scheme}://{host}"))
+        .map_err(|error| Problem::new("image.reference", format!("`{host}` is no registry")).because(error).exit(2))?;
     Client::of_registry(&reference.registry, url, Login::find(&reference.registry, env))
 }
 
@@ -59,7 +58,8 @@ pub async fn base(client: &Client, reference: &Reference) -> Result<Base> {
         let wanted = platform();
         let is_it = |entry: &&Value| {
             let of = &entry["platform"];
-            format!("{}/{}", of["os"].as_str().unwrap_or_default(), of["architecture"].as_str().unwrap_or_default()) == wanted
+            format!("{}/{}", of["os"].as_str().unwrap_or_default(), of["architecture"].as_str().unwrap_or_default())
+                == wanted
         };
         let chosen = choice.iter().find(is_it).and_then(|entry| entry["digest"].as_str()).ok_or_else(|| {
             Problem::new("registry.platform", format!("the base `{reference}` is not there for {wanted}"))
@@ -89,7 +89,9 @@ async fn manifest(client: &Client, reference: &Reference, wanted: &str) -> Resul
     if answer.status == StatusCode::NOT_FOUND {
         return Err(Problem::new("registry.not-there", format!("there is no image `{reference}`"))
             .because(format!("registry `{}` does not know `{wanted}` of it", client.name))
-            .hint("the base is set by `dae remote add NAME kubernetes ... --base IMAGE`; `{python}` in it is the version")
+            .hint(
+                "the base is set by `dae remote add NAME kubernetes ... --base IMAGE`; `{python}` in it is the version",
+            )
             .exit(exit::REFUSED));
     }
     if !answer.status.is_success() {
@@ -97,7 +99,9 @@ async fn manifest(client: &Client, reference: &Reference, wanted: &str) -> Resul
     }
     let found = Digest::of(&answer.body);
     if wanted.starts_with("sha256:") && found.as_str() != wanted {
-        return Err(Problem::new("registry.digest", format!("`{reference}` is not what its digest says")).exit(exit::REFUSED));
+        return Err(
+            Problem::new("registry.digest", format!("`{reference}` is not what its digest says")).exit(exit::REFUSED)
+        );
     }
     let value = serde_json::from_slice(&answer.body).map_err(|error| {
         Problem::new("registry.manifest", format!("the manifest of `{reference}` is not readable"))

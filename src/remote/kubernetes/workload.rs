@@ -50,8 +50,10 @@ pub(super) fn web(wanted: &Wanted) -> Value {
     let probe = json!({"path": format!("/_dae/ready/{}", wanted.release), "port": "http"});
     let container = &mut template["spec"]["containers"][0];
     container["ports"] = json!([{"name": "http", "containerPort": PORT, "protocol": "TCP"}]);
-    container["startupProbe"] = json!({"httpGet": probe, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 300});
-    container["readinessProbe"] = json!({"httpGet": probe, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3});
+    container["startupProbe"] =
+        json!({"httpGet": probe, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 300});
+    container["readinessProbe"] =
+        json!({"httpGet": probe, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3});
     // A pod learns that it is to end before the last proxy has heard it.
     container["lifecycle"] = json!({"preStop": {"sleep": {"seconds": DRAIN}}});
     let replicas = wanted.scale.get("web").copied().unwrap_or(REPLICAS);
@@ -132,7 +134,9 @@ fn template(wanted: &Wanted, process: &Process) -> Value {
     let mut volumes = vec![json!({"name": "tmp", "emptyDir": {}})];
     let mut mounts = vec![json!({"name": "tmp", "mountPath": "/tmp"})];
     volumes.push(match &wanted.cluster.storage_class {
-        Some(_) => json!({"name": "permdir", "persistentVolumeClaim": {"claimName": format!("{}-permdir", wanted.app.host())}}),
+        Some(_) => {
+            json!({"name": "permdir", "persistentVolumeClaim": {"claimName": format!("{}-permdir", wanted.app.host())}})
+        }
         None => json!({"name": "permdir", "emptyDir": {}}),
     });
     mounts.push(json!({"name": "permdir", "mountPath": "/dae/permdir"}));

@@ -6,9 +6,11 @@ use std::path::Path;
 use dae::app::{Manifest, Template};
 use dae::packaging::Digest;
 use dae::remote::cluster::{BASE, Cluster, Gateway};
-use dae::remote::kubernetes::manifests::{Wanted, manifests, protected};
+use dae::remote::kubernetes::manifests::{Wanted, manifests, protected, yaml};
 use dae::remote::reference::Reference;
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy};
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,7 +36,15 @@ fn objects(app_yaml: &str, cluster: &Cluster, files: &[String]) -> Vec<Value> {
     let (manifest, _) = Manifest::parse(Path::new("app.yaml"), app_yaml.as_bytes()).unwrap();
     let image = cluster.registry.at(&Digest::of(b"image"));
     let (scale, app) = (BTreeMap::new(), manifest.application.clone());
-    let wanted = Wanted { app: &app, manifest: &manifest, cluster, release: "r7", image: &image, scale: &scale, protected: files };
+    let wanted = Wanted {
+        app: &app,
+        manifest: &manifest,
+        cluster,
+        release: "r7",
+        image: &image,
+        scale: &scale,
+        protected: files,
+    };
     let contents: Vec<Vec<u8>> = files.iter().map(|file| file.clone().into_bytes()).collect();
     let secret = protected(&wanted, &contents).unwrap();
     secret.into_iter().chain(manifests(&wanted).unwrap()).collect()
@@ -70,8 +80,7 @@ fn typed(object: &Value) {
 /// Compares with `tests/it/kubernetes/NAME.yaml`; `DAE_UPDATE=1` writes it.
 fn golden(name: &str, objects: &[Value]) {
     objects.iter().for_each(typed);
-    let one = |object: &Value| serde_yaml::to_string(object).unwrap().trim_end().to_owned();
-    let text = objects.iter().map(one).collect::<Vec<_>>().join("\n---\n") + "\n";
+    let text = yaml(objects);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/kubernetes/{name}.yaml"));
     if std::env::var_os("DAE_UPDATE").is_some() {
         std::fs::write(&path, &text).unwrap();
@@ -82,7 +91,8 @@ fn golden(name: &str, objects: &[Value]) {
 
 #[test]
 fn the_guestbook() {
-    let app_yaml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/guestbook/app.yaml")).unwrap();
+    let app_yaml =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/guestbook/app.yaml")).unwrap();
     golden("guestbook", &objects(&app_yaml, &cluster(), &[]));
 }
 
@@ -101,7 +111,8 @@ fn every_key_of_app_yaml() {
 fn every_template() {
     for template in Template::ALL {
         let handler = if template.as_str() == "fastapi" { "asgi_app" } else { "wsgi_app" };
-        let objects = objects(&format!("application: hello\nhandlers:\n- url: /.*\n  {handler}: app:app\n"), &cluster(), &[]);
+        let objects =
+            objects(&format!("application: hello\nhandlers:\n- url: /.*\n  {handler}: app:app\n"), &cluster(), &[]);
         objects.iter().for_each(typed);
         let kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["Service", "Ingress", "Deployment", "PodDisruptionBudget"], "{}", template.as_str());
@@ -115,7 +126,15 @@ fn two_names_that_would_be_one_are_refused() {
     let (cluster, scale) = (cluster(), BTreeMap::new());
     let image = cluster.registry.at(&Digest::of(b""));
     let app = &manifest.application;
-    let wanted = Wanted { app, manifest: &manifest, cluster: &cluster, release: "r1", image: &image, scale: &scale, protected: &[] };
+    let wanted = Wanted {
+        app,
+        manifest: &manifest,
+        cluster: &cluster,
+        release: "r1",
+        image: &image,
+        scale: &scale,
+        protected: &[],
+    };
     assert_eq!(manifests(&wanted).unwrap_err().code, "kubernetes.same-name");
 }
 

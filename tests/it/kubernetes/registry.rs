@@ -79,7 +79,8 @@ impl Registry {
     pub fn put_base(&self, repository: &str, tag: &str) {
         let layer = b"not looked at".repeat(1000);
         let layer_digest = self.put_blob(repository, &layer);
-        let (os, architecture) = dae::packaging::platform().split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let (os, architecture) =
+            dae::packaging::platform().split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         let config = json!({
             "os": os, "architecture": architecture,
             "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["python3"]},
@@ -95,7 +96,8 @@ impl Registry {
         })
         .to_string();
         let digest = Digest::of(manifest.as_bytes());
-        let (status, body, _) = self.ask("PUT", &format!("/v2/{repository}/manifests/{digest}"), docker, manifest.as_bytes());
+        let (status, body, _) =
+            self.ask("PUT", &format!("/v2/{repository}/manifests/{digest}"), docker, manifest.as_bytes());
         assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
         let list = "application/vnd.docker.distribution.manifest.list.v2+json";
         let platforms = json!({
@@ -103,7 +105,8 @@ impl Registry {
             "manifests": [{"mediaType": docker, "digest": digest, "size": manifest.len(), "platform": {"os": os, "architecture": architecture}}],
         })
         .to_string();
-        let (status, body, _) = self.ask("PUT", &format!("/v2/{repository}/manifests/{tag}"), list, platforms.as_bytes());
+        let (status, body, _) =
+            self.ask("PUT", &format!("/v2/{repository}/manifests/{tag}"), list, platforms.as_bytes());
         assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
     }
 
