@@ -9,6 +9,7 @@ mod machine;
 pub mod mail;
 pub mod mysql;
 mod platform;
+pub mod queue;
 mod shared;
 
 use std::net::TcpListener;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::kv::{beansdb, memcache};
-use super::{Provided, Running, Space, errors, mail, mysql};
+use super::{Provided, Running, Space, errors, mail, mysql, queue};
 use crate::problem::Result;
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -22,6 +22,7 @@ impl Platform {
             memcache::start(space).await?,
             beansdb::start(space).await?,
             mysql::start(space).await?,
+            queue::start(space).await?,
         ];
         Ok(Self { running })
     }

@@ -29,7 +29,11 @@ mod mysql;
 mod node;
 mod package;
 mod pins;
+<<<<<<< HEAD
 mod platform_mysql;
+=======
+mod queue;
+>>>>>>> 08d5903 (queue: beanstalkd's protocol, answer for answer, on a journal; workers beside the web; dae.api.mq)
 mod schedules;
 mod schema;
 mod serve;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::start::python;
 use super::super::{Generation, Settings, contract};
-use crate::app::Daemon;
+use crate::app::{Daemon, Queue};
 use crate::supervisor::Spec;
 
 /// One process, as the generation wants it.
@@ -23,7 +23,10 @@ pub struct Member {
 
 /// All members of the crew of `generation`, in the order of app.yaml.
 pub(super) fn members(generation: &Generation) -> Vec<Member> {
-    generation.manifest.daemons.iter().flat_map(daemon).collect()
+    let manifest = &generation.manifest;
+    let daemons = manifest.daemons.iter().flat_map(daemon);
+    let queues = manifest.queues.iter().flat_map(queue);
+    daemons.chain(queues).collect()
 }
 
 fn daemon(daemon: &Daemon) -> impl Iterator<Item = Member> + '_ {
@@ -33,6 +36,16 @@ fn daemon(daemon: &Daemon) -> impl Iterator<Item = Member> + '_ {
         config: json!({ "words": daemon.script.words() }),
         env: Vec::new(),
         mem_limit: daemon.mem_limit,
+    })
+}
+
+fn queue(queue: &Queue) -> impl Iterator<Item = Member> + '_ {
+    labels(format!("queue.{}", queue.name), queue.workers).map(|label| Member {
+        label,
+        program: "dae/worker.py",
+        config: json!({ "queue": queue.name, "retries": queue.retries, "timeout": queue.timeout }),
+        env: Vec::new(),
+        mem_limit: None,
     })
 }
 

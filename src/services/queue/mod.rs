@@ -1,0 +1,71 @@
+//! The task queue: a server of beanstalkd's protocol whose jobs outlive it.
+//!
+//! Theory of operation. Every client is a task; all of them do their requests on one [`store::Store`] under a lock that is never
+//! held across a wait. What a request changes the store tells its log; the answer goes out when that is written
+//! ([`journal::Journal`]), or safe on the disk, as the [`Sync`] policy says. A job that was reserved when the server died stays so until its
+//! time to run is over, and whoever reserved it may still delete it: a server that is killed runs nothing twice.
+
+mod command;
+mod execute;
+mod input;
+mod job;
+mod journal;
+mod log;
+mod record;
+mod recover;
+mod server;
+mod stats;
+mod store;
+mod tube;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Running, Space, Tell};
+use crate::problem::{Doing as _, Result};
+
+/// The largest body of a job, in bytes; beanstalkd's own default is a sixteenth of it.
+pub const MAX_JOB: u32 = 1 << 20;
+
+/// How safe a job is when its client is told that it was taken. A killed server loses nothing either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// On the disk.
+    EveryJob,
+    /// On the disk soon: a machine that loses its power loses the last of it.
+    Within(Duration),
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the journal is.
+    pub folder: PathBuf,
+    /// In bytes.
+    pub max_job: u32,
+    pub sync: Sync,
+}
+
+/// Starts the queue of an app.
+pub async fn start(space: &Space) -> Result<Running> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "open a port for the queue")?;
+    let address = listener.local_addr().doing(|| "find the queue's port")?;
+    let settings = Settings { folder: space.data.join("queue"), max_job: MAX_JOB, sync: Sync::EveryJob };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, settings, space.tell.clone(), stop.clone()));
+    Ok(Running::new("queue", vec![("DAE_QUEUE".into(), address.to_string())], stop, task))
+}
+
+/// Answers on `listener` until `stop`.
+pub async fn serve(listener: TcpListener, settings: Settings, tell: Tell, stop: CancellationToken) {
+    server::serve(listener, settings, tell, stop).await;
+}
+
+/// What the reader makes of a client's bytes; for the fuzzer.
+pub fn read_all(bytes: &[u8], max_job: u32) -> usize {
+    let mut input = input::Input::new(max_job);
+    input.buffer().extend_from_slice(bytes);
+    std::iter::from_fn(|| input.next()).count()
+}

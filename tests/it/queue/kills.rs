@@ -1,0 +1,1 @@
+//! A server killed in the middle of its work, again and again.
