@@ -29,11 +29,9 @@ mod mysql;
 mod node;
 mod package;
 mod pins;
-<<<<<<< HEAD
 mod platform_mysql;
-=======
+mod platform_queue;
 mod queue;
->>>>>>> 08d5903 (queue: beanstalkd's protocol, answer for answer, on a journal; workers beside the web; dae.api.mq)
 mod schedules;
 mod schema;
 mod serve;

@@ -248,9 +248,27 @@ mod tests {
         assert_eq!(parse(b"put 1 2 3 4 5"), Ok(put(true)));
         let long = format!("use {}", "a".repeat(201));
         for bad in [
-            "put 1 2 3", "put -1 2 3 4", "put 4294967296 0 0 0", "peek x", "peek 1 ", "peek-ready ", "reserve ",
-            "reserve-with-timeout 2147483648", "reserve-with-timeout", "delete 18446744073709551616", "release 1 2",
-            "kick x", "use", "use ", "use -a", "use a b", "use ä", "watch a\0", "pause-tube x", "stats me", &long,
+            "put 1 2 3",
+            "put -1 2 3 4",
+            "put 4294967296 0 0 0",
+            "peek x",
+            "peek 1 ",
+            "peek-ready ",
+            "reserve ",
+            "reserve-with-timeout 2147483648",
+            "reserve-with-timeout",
+            "delete 18446744073709551616",
+            "release 1 2",
+            "kick x",
+            "use",
+            "use ",
+            "use -a",
+            "use a b",
+            "use ä",
+            "watch a\0",
+            "pause-tube x",
+            "stats me",
+            &long,
         ] {
             let wanted = if bad == "use" { UNKNOWN_COMMAND } else { BAD_FORMAT };
             assert_eq!(parse(bad.as_bytes()), Err(wanted), "{bad}");

@@ -6,8 +6,8 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::command::Command;
-use super::job::State;
 use super::input::{JOB_TOO_BIG, Request};
+use super::job::State;
 use super::stats::{self, Server};
 use super::store::{Grant, SECOND, Store};
 

@@ -140,7 +140,8 @@ mod tests {
         std::iter::from_fn(|| input.next()).collect()
     }
 
-    const SENT: &[u8] = b"put 0 0 9 5\r\nhe\r\no\r\nput 0 0 9 3\r\nfour\r\nput 0 0 9 17\r\n0123456789abcdefg\r\nstats\r\n";
+    const SENT: &[u8] =
+        b"put 0 0 9 5\r\nhe\r\no\r\nput 0 0 9 3\r\nfour\r\nput 0 0 9 17\r\n0123456789abcdefg\r\nstats\r\n";
 
     #[test]
     fn however_it_is_split() {

@@ -14,14 +14,33 @@ pub enum Record<'a> {
     /// All of it: as it was put, or as it is when the part of the journal it stood in is taken away.
     Whole(Whole<'a>),
     /// Reserved until then; once more, where `touch` asked for more time.
-    Reserved { id: u64, due: u64, again: bool },
+    Reserved {
+        id: u64,
+        due: u64,
+        again: bool,
+    },
     /// Its holder has gone.
-    LetGo { id: u64 },
-    Released { id: u64, pri: u32, delay: u32, due: u64 },
+    LetGo {
+        id: u64,
+    },
+    Released {
+        id: u64,
+        pri: u32,
+        delay: u32,
+        due: u64,
+    },
     /// `due` is its place in the row.
-    Buried { id: u64, pri: u32, due: u64 },
-    Kicked { id: u64 },
-    Deleted { id: u64 },
+    Buried {
+        id: u64,
+        pri: u32,
+        due: u64,
+    },
+    Kicked {
+        id: u64,
+    },
+    Deleted {
+        id: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Settings;
 use super::execute::{DEADLINE_SOON, Did, Safe, TIMED_OUT, Wait};
 use super::input::Input;
 use super::journal::{Journal, lock};
 use super::stats::Server;
 use super::store::Store;
-use super::Settings;
 use crate::problem::Result;
 use crate::services::Tell;
 

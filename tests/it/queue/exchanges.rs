@@ -8,9 +8,22 @@ use super::{Conn, Ours, Theirs};
 
 /// What one server says of itself and the other cannot.
 const OWN: &[&str] = &[
-    "pid", "version", "rusage-utime", "rusage-stime", "uptime", "binlog-oldest-index", "binlog-current-index",
-    "binlog-records-migrated", "binlog-records-written", "binlog-max-size", "id", "hostname", "os", "platform",
-    "total-connections", "file",
+    "pid",
+    "version",
+    "rusage-utime",
+    "rusage-stime",
+    "uptime",
+    "binlog-oldest-index",
+    "binlog-current-index",
+    "binlog-records-migrated",
+    "binlog-records-written",
+    "binlog-max-size",
+    "id",
+    "hostname",
+    "os",
+    "platform",
+    "total-connections",
+    "file",
 ];
 
 /// `a: line` sends the line by the client `a` and hears the answer; `a> bytes` only sends (`\r\n` is not added, `~` stands for it);
@@ -283,7 +296,10 @@ fn exchange(address: SocketAddr, script: &str) -> Vec<String> {
                 heard.push(format!("{line} => {}", filtered(&answer)));
             }
             ">" => client.send(text.as_bytes()),
-            "<" => heard.push(format!("{line} => {}", filtered(&client.try_answer().unwrap_or_else(|error| error.to_string())))),
+            "<" => heard.push(format!(
+                "{line} => {}",
+                filtered(&client.try_answer().unwrap_or_else(|error| error.to_string()))
+            )),
             "|" => client.close_writing(),
             "." => *slot = None,
             other => panic!("`{other}` is no word of these scripts"),
