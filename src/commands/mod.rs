@@ -15,6 +15,7 @@ pub mod install;
 pub mod logs;
 pub mod mail;
 pub mod man;
+pub mod mc;
 pub mod node;
 pub mod outdated;
 pub mod package;

@@ -15,7 +15,7 @@ pub struct Services {
     runtime: tokio::runtime::Runtime,
     shared: Shared,
     /// Their sockets; gone with them.
-    _run: tempfile::TempDir,
+    _run: Option<tempfile::TempDir>,
 }
 
 /// The space of the app as its developer knows it; its data outlives everything.
@@ -89,6 +89,13 @@ impl Services {
         Self::join(&app.root, run, |run| space(context, app, run, tell(context)))
     }
 
+    /// Joins whoever hosts them, where there is somebody.
+    pub fn running(app: &App) -> Result<Option<Self>> {
+        let runtime = foreground::runtime()?;
+        let shared = runtime.block_on(Shared::find(&app.root))?;
+        Ok(shared.map(|shared| Self { runtime, shared, _run: None }))
+    }
+
     /// New ones that nobody shares, whose data is gone with `folder`.
     pub fn throw_away(context: &Context, app: &App, folder: &Path) -> Result<Self> {
         let run = run_dir(context)?;
@@ -100,7 +107,7 @@ impl Services {
     fn join(root: &Path, run: tempfile::TempDir, space: impl FnOnce(&Path) -> Result<Space>) -> Result<Self> {
         let runtime = foreground::runtime()?;
         let shared = runtime.block_on(Shared::join(root, || space(run.path())))?;
-        Ok(Self { runtime, shared, _run: run })
+        Ok(Self { runtime, shared, _run: Some(run) })
     }
 
     pub fn provided(&self) -> &[Provided] {

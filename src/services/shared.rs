@@ -64,6 +64,25 @@ impl Shared {
         }
     }
 
+    /// Joins the process that hosts the services of the app in `root`, where there is one.
+    pub async fn find(root: &Path) -> Result<Option<Self>> {
+        if !claim_path(root).exists() {
+            return Ok(None);
+        }
+        let since = Instant::now();
+        let mut claim = open(&claim_path(root))?;
+        while since.elapsed() < PATIENCE {
+            if claim.try_lock().is_ok() {
+                return Ok(None);
+            }
+            if let Some(joined) = Self::joined(root, &mut claim)? {
+                return Ok(Some(joined));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(None)
+    }
+
     async fn host(root: &Path, mut claim: File, space: Space) -> Result<Self> {
         let write = |claim: &mut File, text: &str| {
             claim.set_len(0).and_then(|()| claim.rewind()).and_then(|()| claim.write_all(text.as_bytes()))

@@ -29,6 +29,7 @@ mod mysql;
 mod node;
 mod package;
 mod pins;
+mod platform_memcache;
 mod platform_mysql;
 mod platform_queue;
 mod queue;

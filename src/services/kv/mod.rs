@@ -2,3 +2,4 @@
 
 pub mod beansdb;
 pub mod memcache;
+pub mod values;

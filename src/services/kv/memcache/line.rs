@@ -43,6 +43,11 @@ impl<'a> Line<'a> {
         last.map_or(0, |word| word.as_ptr().addr() - self.input.as_ptr().addr() + word.len())
     }
 
+    /// All words behind the first ones, however many there are.
+    pub(super) fn words_after(&self, words: usize) -> impl Iterator<Item = &'a [u8]> {
+        content(&self.input[self.after(words)..self.length]).split(|byte| *byte == b' ').filter(|word| !word.is_empty())
+    }
+
     /// The last word is `noreply`.
     pub(super) fn is_noreply(&self) -> bool {
         self.words().last().is_some_and(|word| *word == b"noreply")

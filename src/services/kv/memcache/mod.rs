@@ -1,7 +1,9 @@
 //! An embedded memcached. `line` and `number` read what clients write, `text`, `meta`, `binary` and `stats` answer it, `store`
-//! and `items` keep the data; `session` is one client's conversation without its socket, and `server` has the sockets.
+//! and `items` keep the data; `session` is one client's conversation without its socket, and `server` has the sockets. `client`
+//! looks into this one or any other.
 
 mod binary;
+mod client;
 mod clock;
 mod counts;
 mod flags;
@@ -17,6 +19,7 @@ mod stats;
 mod store;
 mod text;
 
+pub use client::{Client, Key, Value};
 pub use server::{Listener, Shared, serve};
 pub use session::{Ran, Session, Then};
 pub use settings::Settings;

@@ -12,6 +12,8 @@ use super::text;
 const OUT: usize = 64 << 10;
 /// A line this long without an end is no command, unless it is a `get` of many keys.
 const LINE: usize = 2048;
+/// And this is too long for one.
+const GET: usize = 4 << 20;
 
 /// What a stretch of input led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Session {
     state: State,
     /// Which protocol a client speaks is seen by its first byte.
     binary: bool,
+    /// So much of the input has no newline.
+    scanned: usize,
 }
 
 #[derive(Debug, Default)]
@@ -113,59 +117,127 @@ impl Session {
                 let keys = *keys;
                 self.keys(keys, store, input, out)
             }
-            State::Ready => match line::newline(input) {
+            State::Ready => match line::newline(&input[self.scanned..]) {
                 Some(end) => {
+                    let end = self.scanned + end;
+                    self.scanned = 0;
                     let line = Line::of(input, end + 1);
                     text::command(store, &line, &input[end + 1..], out, &mut self.state)
                 }
-                None if input.len() <= LINE => Step::Wants(input.len() + 1),
-                None => self.long_get(input),
+                None => self.unended(input),
             },
         }
     }
 
-    fn long_get(&mut self, input: &[u8]) -> Step {
+    /// A line without an end: only a `get` may be long. It is read whole before it is answered, because its client may not
+    /// read before it has written all of it.
+    fn unended(&mut self, input: &[u8]) -> Step {
+        self.scanned = input.len();
+        if input.len() <= LINE {
+            return Step::Wants(input.len() + 1);
+        }
         let blanks = input.iter().take(100).take_while(|byte| **byte == b' ').count();
-        let (with_cas, word) = match &input[blanks..] {
-            rest if rest.starts_with(b"get ") => (false, 4),
-            rest if rest.starts_with(b"gets ") => (true, 5),
-            _ => return Step::Close,
-        };
-        self.state = State::Keys(Keys { with_cas, touch: None });
-        Step::Done(blanks + word)
+        let is_get = input[blanks..].starts_with(b"get ") || input[blanks..].starts_with(b"gets ");
+        if is_get && input.len() < GET { Step::Wants(input.len() * 2) } else { Step::Close }
     }
 
-    /// The next key of a `get`, or its end.
+    /// The next key of a `get`, or its end. All of the line is there, and its keys are good.
     fn keys(&mut self, keys: Keys, store: &mut Store, input: &[u8], out: &mut Vec<u8>) -> Step {
         let blanks = input.iter().take_while(|byte| **byte == b' ').count();
         let rest = &input[blanks..];
-        let Some(end) = rest.iter().position(|byte| matches!(byte, b' ' | b'\n' | 0)) else {
-            // The rest of a key, and a carriage return.
-            return if rest.len() > store.settings.key() + 1 { Step::Close } else { Step::Wants(input.len() + 1) };
-        };
-        let key = if rest[end] == b'\n' { line::content(&rest[..=end]) } else { &rest[..end] };
-        if key.len() > store.settings.key() {
-            return Step::Close;
-        }
-        if !key.is_empty() && key != b"\r" {
+        let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\n' | 0)).unwrap_or(rest.len());
+        let is_last = rest.get(end) != Some(&b' ');
+        let key = if is_last { rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]) } else { &rest[..end] };
+        if !key.is_empty() {
             text::get(store, key, keys, out);
         }
-        match rest[end] {
-            b'\n' => {
-                out.extend_from_slice(b"END\r\n");
-                self.state = State::Ready;
-                Step::Done(blanks + end + 1)
-            }
-            b' ' => Step::Done(blanks + end + 1),
-            // After a NUL there are no more keys.
-            _ => match line::newline(&rest[end..]) {
-                Some(newline) => {
-                    out.extend_from_slice(b"END\r\n");
-                    self.state = State::Ready;
-                    Step::Done(blanks + end + newline + 1)
+        if !is_last {
+            return Step::Done(blanks + end + 1);
+        }
+        out.extend_from_slice(b"END\r\n");
+        self.state = State::Ready;
+        // After a NUL there are no more keys.
+        let line = line::newline(&rest[end..]).map_or(input.len(), |newline| blanks + end + newline + 1);
+        Step::Done(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::settings::Settings;
+    use super::*;
+
+    /// What is said to `input` when it comes in pieces of `piece` bytes.
+    fn conversation(input: &[u8], piece: usize) -> Vec<u8> {
+        let mut store = Store::new(Settings { memory: 64 << 10, ..Settings::default() });
+        let mut session = Session::default();
+        let (mut buffer, mut said) = (Vec::new(), Vec::new());
+        for piece in input.chunks(piece) {
+            buffer.extend_from_slice(piece);
+            loop {
+                let ran = session.run(&mut store, &buffer, &mut said);
+                buffer.drain(..ran.consumed);
+                match ran.then {
+                    Then::Send | Then::Close => return said,
+                    Then::Read(wanted) => {
+                        assert!(wanted > buffer.len(), "it waits for what is there");
+                        break;
+                    }
                 }
-                None => Step::Close,
-            },
+            }
+        }
+        said
+    }
+
+    fn words() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop::sample::select(vec![
+            "get ",
+            "gets ",
+            "gat 0 ",
+            "set a 0 0 3\r\n",
+            "abc\r\n",
+            "\r\n",
+            "\n",
+            "a",
+            " ",
+            "ms a 3 ",
+            "mg a ",
+            "v ",
+            "q ",
+            "N30 ",
+            "ma n ",
+            "incr n 1\r\n",
+            "set n 0 0 1\r\n5\r\n",
+            "noreply\r\n",
+            "md a ",
+            "I ",
+            "me a\r\n",
+            "delete a\r\n",
+            "append a 0 0 3\r\n",
+            "set big 0 0 2000000\r\n",
+            "\0",
+            "k ",
+            "O1 ",
+            "flush_all\r\n",
+            "mn\r\n",
+            "quit\r\n",
+        ]);
+        prop::collection::vec(word, 0..40).prop_map(|words| words.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_does_not_depend_on_how_the_input_is_cut(input in words(), piece in 1..20_usize) {
+            let (whole, cut) = (conversation(&input, usize::MAX), conversation(&input, piece));
+            prop_assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&cut));
+        }
+
+        #[test]
+        fn no_input_is_too_much(input in prop::collection::vec(any::<u8>(), 0..300), binary in any::<bool>()) {
+            let input = if binary { [&[binary::REQUEST][..], &input].concat() } else { input };
+            conversation(&input, 5);
         }
     }
 }

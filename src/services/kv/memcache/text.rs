@@ -79,8 +79,7 @@ fn is_too_long(store: &Store, key: &[u8]) -> bool {
 /// Begins a `get`: its keys are read one by one from the input, whatever their number.
 fn keys(store: &Store, line: &Line, keys: Keys, out: &mut Vec<u8>, state: &mut State) -> Step {
     let first = if keys.touch.is_some() { 2 } else { 1 };
-    // Most have few keys, and all of them are here. One too long among many more ends the conversation instead.
-    if line.words()[first..].iter().any(|key| is_too_long(store, key)) {
+    if line.words_after(first).any(|key| is_too_long(store, key)) {
         say(out, BAD_FORMAT);
         return Step::Done(line.length);
     }
