@@ -12,6 +12,7 @@ import argparse
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -80,7 +81,11 @@ def prepare(client, work, port, libmc_tests):
     run(sys.executable, "-m", "venv", work / client / "venv")
     run(python, "-m", "pip", "install", "-q", "%s==%s" % (client, version), *needs)
     if client == "libmc":
-        return python, pathlib.Path(libmc_tests).resolve().parent if libmc_tests else None
+        if not libmc_tests:
+            return python, None
+        # Away from the package's sources, which are not built.
+        shutil.copytree(libmc_tests, work / client / "source/tests")
+        return python, work / client / "source"
     run(python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", work / client,
         "%s==%s" % (client, version), stderr=subprocess.DEVNULL)
     archive = next((work / client).glob("*.tar.gz"))
