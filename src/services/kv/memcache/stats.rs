@@ -74,6 +74,10 @@ fn general(store: &Store, tell: &mut dyn FnMut(&str, &str)) {
     tell("version", VERSION);
     tell("emulator", concat!("dae/", env!("CARGO_PKG_VERSION")));
     tell("pointer_size", &usize::BITS.to_string());
+    if let Some([user, system]) = rusage() {
+        tell("rusage_user", &user);
+        tell("rusage_system", &system);
+    }
     let bytes: u64 = (0..store.items.slots())
         .filter_map(|slot| store.items.nth(slot))
         .map(|id| store.items.get(id))
@@ -84,6 +88,7 @@ fn general(store: &Store, tell: &mut dyn FnMut(&str, &str)) {
         ("curr_connections", counts.connections),
         ("total_connections", counts.total_connections),
         ("rejected_connections", counts.rejected_connections),
+        ("connection_structures", counts.connections),
         ("cmd_get", counts.cmd_get),
         ("cmd_set", counts.cmd_set),
         ("cmd_flush", counts.cmd_flush),
@@ -125,6 +130,19 @@ fn general(store: &Store, tell: &mut dyn FnMut(&str, &str)) {
     ] {
         tell(name, &value.to_string());
     }
+}
+
+/// Seconds of this process's own and of the system's for it; where there is no `/proc`, it is not told.
+fn rusage() -> Option<[String; 2]> {
+    /// Ticks a second, on every Linux.
+    const TICKS: u64 = 100;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut times = stat.rsplit(')').next()?.split_whitespace().skip(11);
+    let mut seconds = || {
+        let ticks: u64 = times.next()?.parse().ok()?;
+        Some(format!("{}.{:02}0000", ticks / TICKS, ticks % TICKS))
+    };
+    Some([seconds()?, seconds()?])
 }
 
 fn settings(store: &Store, tell: &mut dyn FnMut(&str, &str)) {
