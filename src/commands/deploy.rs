@@ -66,7 +66,7 @@ impl Text for Report {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = context.app().map_err(refused)?;
     if args.list_files {
-        return Ok(Box::new(pack::list(context, &app)?));
+        return Ok(Box::new(pack::list(context, &app, pack::Secrets::Sealed)?));
     }
     if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
         let said = cluster_deploy::Said { message: args.message, attach: args.attach };
@@ -80,7 +80,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let live = block_on(deploy::attach(&client, &app.name, release, &tell))?;
         return finish(context, &app, &client, remotes, None, Deployed::Live(live), start.elapsed());
     }
-    let image = pack::pack(context, &app).map_err(refused)?;
+    let image = pack::pack(context, &app, || block_on(deploy::recipient(&client))).map_err(refused)?;
     let new = NewRelease {
         image: image.digest().to_string(),
         message: args.message,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::app::App;
-use crate::packaging::{self, Image, Listing};
+use crate::packaging::{self, Image, Listing, Recipient};
 use crate::problem::Result;
 use crate::python;
 use crate::remote::deploy::{millis, seconds, size};
@@ -41,21 +41,30 @@ impl Event for Packed {
     }
 }
 
-/// Makes the app's Python ready, and packs the app.
-pub fn pack(context: &Context, app: &App) -> Result<Image> {
-    let (image, _) = self::image(context, app)?;
+/// Makes the app's Python ready, and packs the app. `recipient` is asked, when the app has secrets, whom to seal them to.
+pub fn pack(context: &Context, app: &App, recipient: impl FnOnce() -> Result<Option<Recipient>>) -> Result<Image> {
+    let (image, _) = self::image(context, app, recipient)?;
     if !image.protected.is_empty() {
         let names = image.protected.join(", ");
-        context.terminal.line(&Line::warning(format!("protected files are not packed yet: {names}")));
+        match image.sealed {
+            Some(_) => context.say("Sealed", names),
+            None => context.terminal.line(&Line::warning(format!(
+                "left out, because secrets are sealed to the remote they go to: {names}; `dae deploy` takes them"
+            ))),
+        }
     }
     Ok(image)
 }
 
 /// The same for those who bring the protected files there themselves; with the version of the app's Python.
-pub fn image(context: &Context, app: &App) -> Result<(Image, String)> {
+pub fn image(
+    context: &Context,
+    app: &App,
+    recipient: impl FnOnce() -> Result<Option<Recipient>>,
+) -> Result<(Image, String)> {
     let environment = python::prepare(app, &context.dirs.cache, &|event| context.terminal.tell(&event))?;
     let start = Instant::now();
-    let image = packaging::pack(app, &environment, &context.dirs.cache)?;
+    let image = packaging::pack(app, &environment, &context.dirs.cache, recipient)?;
     for warning in &image.warnings {
         context.warn(warning);
     }
@@ -70,24 +79,36 @@ pub struct Files {
     #[serde(flatten)]
     listing: Listing,
     bytes: u64,
+    #[serde(skip)]
+    secrets: Secrets,
+}
+
+/// What becomes of protected files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    Sealed,
+    LeftOut,
 }
 
 impl Text for Files {
     fn text(&self, paint: Paint) -> String {
         let files = self.listing.files.iter().map(|file| file.path.clone());
-        let protected =
-            self.listing.protected.iter().map(|path| format!("{path} {}", paint.dim("(protected, not packed)")));
+        let what = match self.secrets {
+            Secrets::Sealed => "(sealed)",
+            Secrets::LeftOut => "(protected, left out)",
+        };
+        let protected = self.listing.protected.iter().map(|path| format!("{path} {}", paint.dim(what)));
         files.chain(protected).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// Which of the app's files would be packed.
-pub fn list(context: &Context, app: &App) -> Result<Files> {
+pub fn list(context: &Context, app: &App, secrets: Secrets) -> Result<Files> {
     let (listing, warnings) = packaging::list(app)?;
     for warning in &warnings {
         context.warn(warning);
     }
     let bytes = listing.files.iter().map(|file| file.size).sum();
     context.say("Packs", format!("{} files, {}", listing.files.len(), size(bytes)));
-    Ok(Files { listing, bytes })
+    Ok(Files { listing, bytes, secrets })
 }

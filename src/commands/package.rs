@@ -12,7 +12,8 @@ use crate::term::{Paint, Text};
 /// Build the app's image as an OCI layout
 ///
 /// The image holds the app's files, as git would take them, and every installed package; the same app gives the same digest
-/// on every machine. `.daeignore`, in the form of `.gitignore`, leaves out more files, or with `!` takes some back.
+/// on every machine. `.daeignore`, in the form of `.gitignore`, leaves out more files, or with `!` takes some back. What
+/// `protected_files` names is left out: secrets are sealed to the remote they go to, by `dae deploy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where the layout goes [default: .dae/image in the app]
@@ -32,6 +33,7 @@ struct Package {
     files: usize,
     bytes: u64,
     manifest_bytes: u64,
+    /// Hold secrets, and are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     protected: Vec<String>,
 }
@@ -52,9 +54,9 @@ impl Text for Package {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = context.app()?;
     if args.list_files {
-        return Ok(Box::new(pack::list(context, &app)?));
+        return Ok(Box::new(pack::list(context, &app, pack::Secrets::LeftOut)?));
     }
-    let image = pack::pack(context, &app)?;
+    let image = pack::pack(context, &app, || Ok(None))?;
     let path = args.output.map_or_else(|| app.root.join(".dae/image"), |output| plain(context.cwd.join(output)));
     write_layout(&image, &path)?;
     Ok(Box::new(Package {

@@ -26,6 +26,8 @@ pub enum Holds {
     /// The runtime set: other people's packages, or dae's own.
     Runtime,
     Release,
+    /// The secrets, sealed to this key.
+    Sealed(String),
 }
 
 /// With 1,500 files, 9 MB, a changed line sends some 95 KB, two manifests of 15 KB among them.

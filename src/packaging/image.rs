@@ -2,13 +2,14 @@
 //! the same digest everywhere.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::cut::{self, Holds, plan};
 use super::item::{Content, Item, Sums, in_parallel};
 use super::layer::{Blob, Built, Store};
+use super::sealed::{self, Recipient, SEALED_FILE, Secrets};
 use super::release::{self, APP_DIR, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR};
 use super::{Digest, dists, select};
 use crate::app::{App, Manifest, Serves, Worker};
@@ -20,6 +21,8 @@ pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// On a layer: the distributions it holds, with blanks between.
 const DISTS: &str = "dev.dae.dist";
+/// On the layer of sealed secrets: the key they are sealed to.
+const SEALED: &str = "dev.dae.sealed";
 /// On the manifest: the app it is of.
 const APP: &str = "dev.dae.app";
 
@@ -31,8 +34,9 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// The app's own files, as they lie in its folder, sorted.
     pub files: Vec<FileInfo>,
-    /// Hold secrets, and are not in the image.
+    /// Hold secrets: they are in it for the one they are sealed to, or not at all.
     pub protected: Vec<String>,
+    pub sealed: Option<Recipient>,
     pub warnings: Vec<Problem>,
 }
 
@@ -73,21 +77,27 @@ pub struct Listing {
 
 /// The app's own files, without reading them; warnings come beside them.
 pub fn list(app: &App) -> Result<(Listing, Vec<Problem>)> {
-    let selection = select::select(&app.root, &app.manifest.protected_files)?;
+    let selection = select::select(&app.root, &app.manifest)?;
     let files = selection.files.iter().map(|file| info(&file.path, file.meta.len()));
     let mut files: Vec<FileInfo> = files.chain(selection.links.iter().map(|link| info(&link.path, 0))).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((Listing { files, protected: selection.protected }, selection.warnings))
+    Ok((Listing { files, protected: selection.protected.into_keys().collect() }, selection.warnings))
 }
 
 fn info(path: &str, size: u64) -> FileInfo {
     FileInfo { path: path[APP_DIR.len() + 1..].to_owned(), size }
 }
 
-/// Packs the app; its layers are kept in `cache`, and digests of files in its `.dae/`.
-pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image> {
+/// Packs the app; its layers are kept in `cache`, and digests of files in its `.dae/`. Its secrets are sealed to whoever
+/// `recipient` names, which is asked only when there are some; without one they are left out.
+pub fn pack(
+    app: &App,
+    environment: &Environment,
+    cache: &Path,
+    recipient: impl FnOnce() -> Result<Option<Recipient>>,
+) -> Result<Image> {
     let mut sums = Sums::open(app.root.join(".dae/package/sums"));
-    let selection = select::select(&app.root, &app.manifest.protected_files)?;
+    let selection = select::select(&app.root, &app.manifest)?;
     let site = dists::site(&environment.site_packages, &mut sums)?;
     let (own, others) = dists::runtime(&environment.runtime, &mut sums)?;
     let mut items = sums.items(selection.files)?;
@@ -106,7 +116,12 @@ pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image>
     plans.push(plan(Holds::Release, vec![release_file(app, environment, pins)?]));
 
     let store = Store { folder: cache.join("layers") };
-    let built = in_parallel(&plans, |plan| store.build(plan))?;
+    let mut built = in_parallel(&plans, |plan| store.build(plan))?;
+    let recipient = if selection.protected.is_empty() { None } else { recipient()? };
+    if let Some(recipient) = &recipient {
+        built.push(seal(&store, &selection.protected, recipient)?);
+        plans.push(plan(Holds::Sealed(recipient.to_string()), Vec::new()));
+    }
     // Only a convenience for the next run: a checkout that cannot be written to is packed all the same.
     let _ = sums.save();
     store.tidy();
@@ -119,7 +134,23 @@ pub fn pack(app: &App, environment: &Environment, cache: &Path) -> Result<Image>
         .collect();
     let manifest = store.keep(&manifest(app, &config, &layers)?)?;
     let warnings = selection.warnings.into_iter().chain(site.warnings).collect();
-    Ok(Image { manifest, config, layers, files, protected: selection.protected, warnings })
+    let protected = selection.protected.into_keys().collect();
+    Ok(Image { manifest, config, layers, files, protected, sealed: recipient, warnings })
+}
+
+/// The layer of the secrets: made once, because sealing makes other bytes each time.
+fn seal(store: &Store, protected: &BTreeMap<String, PathBuf>, to: &Recipient) -> Result<Built> {
+    let secrets = select::secrets(protected)?;
+    store.once(&sealed::digest(&secrets, to), || {
+        let content = Content::Bytes(sealed::seal(&secrets, to)?);
+        let item = Item { path: SEALED_FILE.to_owned(), executable: false, content };
+        Ok(plan(Holds::Sealed(to.to_string()), vec![item]))
+    })
+}
+
+/// What the app keeps secret, to be handed over by other means than an image.
+pub fn secrets(app: &App) -> Result<Secrets> {
+    select::secrets(&select::select(&app.root, &app.manifest)?.protected)
 }
 
 fn release_file(app: &App, environment: &Environment, pins: Option<Digest>) -> Result<Item> {
@@ -171,6 +202,7 @@ fn manifest(app: &App, config: &Blob, layers: &[Layer]) -> Result<Vec<u8>> {
         size: layer.blob.size,
         annotations: match &layer.holds {
             Holds::Dists(names) => BTreeMap::from([(DISTS, names.join(" "))]),
+            Holds::Sealed(to) => BTreeMap::from([(SEALED, to.clone())]),
             Holds::App | Holds::Runtime | Holds::Release => BTreeMap::new(),
         },
     });
@@ -256,8 +288,6 @@ fn entrypoint(manifest: &Manifest) -> Vec<String> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::path::PathBuf;
-
     use super::*;
 
     /// An app and its environment with fixed content, written in the order given.
@@ -294,7 +324,7 @@ mod tests {
     #[test]
     fn the_same_tree_is_the_same_digest_in_another_folder() {
         let (one, app, environment) = tree(FILES, 0o600);
-        let first = pack(&app, &environment, &one.path().join("cache")).unwrap();
+        let first = pack(&app, &environment, &one.path().join("cache"), || Ok(None)).unwrap();
         let mut files = FILES.to_vec();
         files.reverse();
         files.extend([("app/.git/HEAD", "ref: x"), ("app/venv/x", ""), ("app/__pycache__/app.pyc", "1")]);
@@ -303,11 +333,11 @@ mod tests {
             let file = fs::File::options().append(true).open(two.path().join(file)).unwrap();
             file.set_modified(std::time::UNIX_EPOCH).unwrap();
         }
-        let second = pack(&app, &environment, &two.path().join("cache")).unwrap();
+        let second = pack(&app, &environment, &two.path().join("cache"), || Ok(None)).unwrap();
         assert_eq!(first.digest(), second.digest());
 
         fs::write(app.root.join("lib/y.py"), "y = 2\n").unwrap();
-        let third = pack(&app, &environment, &two.path().join("cache")).unwrap();
+        let third = pack(&app, &environment, &two.path().join("cache"), || Ok(None)).unwrap();
         assert_ne!(second.digest(), third.digest());
         assert_eq!(third.layers.iter().filter(|layer| layer.new).count(), 1, "one layer changed");
         let gone: Vec<_> = second.layers.iter().map(|layer| &layer.blob.digest).collect();
@@ -315,9 +345,31 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_one_layer_that_stays_the_same() {
+        let mut files = FILES.to_vec();
+        files[0].1 = "application: a\nhandlers:\n- url: /.*\n  wsgi_app: app:app\nprotected_files: [key]\n";
+        files.push(("app/key", "hush hush"));
+        let (dir, app, environment) = tree(&files, 0o644);
+        let cache = dir.path().join("cache");
+        let key = crate::packaging::Key::generate();
+        let pack = |to: Option<Recipient>| pack(&app, &environment, &cache, || Ok(to)).unwrap();
+        let (left_out, first, again) = (pack(None), pack(Some(key.public())), pack(Some(key.public())));
+        assert_eq!(first.digest(), again.digest());
+        assert_eq!((left_out.layers.len() + 1, left_out.sealed.is_none()), (first.layers.len(), true));
+        for blob in first.blobs() {
+            let bytes = fs::read(&blob.path).unwrap();
+            let plain = zstd::decode_all(bytes.as_slice()).unwrap_or(bytes);
+            assert!(!plain.windows(4).any(|part| part == b"hush"), "{}", blob.path.display());
+        }
+        assert_ne!(pack(Some(crate::packaging::Key::generate().public())).digest(), first.digest());
+        fs::write(app.root.join("key"), "other").unwrap();
+        assert_ne!(pack(Some(key.public())).digest(), first.digest());
+    }
+
+    #[test]
     fn a_manifest_and_its_configuration_name_what_is_there() {
         let (dir, app, environment) = tree(FILES, 0o644);
-        let image = pack(&app, &environment, &dir.path().join("cache")).unwrap();
+        let image = pack(&app, &environment, &dir.path().join("cache"), || Ok(None)).unwrap();
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(&image.manifest.path).unwrap()).unwrap();
         assert_eq!(manifest["layers"][0]["annotations"]["dev.dae.dist"], "web.py==0.62");
         let into = dir.path().join("out");

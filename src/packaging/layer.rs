@@ -45,10 +45,27 @@ const KEPT: Duration = Duration::from_hours(24 * 30);
 impl Store {
     /// The layer of these files; two builds of the same files at the same time are harmless.
     pub fn build(&self, plan: &Plan) -> Result<Built> {
-        let recipe = self.folder.join(format!("{}.recipe", recipe(plan).hex()));
+        let recipe = self.recipe(&recipe(plan));
         if let Some(built) = self.known(&recipe) {
             return Ok(built);
         }
+        self.make(plan, &recipe)
+    }
+
+    /// The layer that was made of what has the digest `of`; only when there is none yet, of what `make` makes.
+    pub fn once(&self, of: &Digest, make: impl FnOnce() -> Result<Plan>) -> Result<Built> {
+        let recipe = self.recipe(of);
+        match self.known(&recipe) {
+            Some(built) => Ok(built),
+            None => self.make(&make()?, &recipe),
+        }
+    }
+
+    fn recipe(&self, of: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.recipe", of.hex()))
+    }
+
+    fn make(&self, plan: &Plan, recipe: &Path) -> Result<Built> {
         let doing = || format!("write a layer in `{}`", self.folder.display());
         fs::create_dir_all(&self.folder).doing(|| format!("make the folder `{}`", self.folder.display()))?;
         let aside = tempfile::NamedTempFile::new_in(&self.folder).doing(doing)?;
@@ -63,7 +80,7 @@ impl Store {
         let aside = buffer.into_inner().map_err(io::IntoInnerError::into_error).doing(doing)?;
         let path = self.blob_path(&digest);
         aside.persist(&path).map_err(|error| error.error).doing(doing)?;
-        write_aside(&recipe, format!("{digest} {size} {diff_id}\n").as_bytes())?;
+        write_aside(recipe, format!("{digest} {size} {diff_id}\n").as_bytes())?;
         Ok(Built { blob: Blob { digest, size, path }, diff_id, new: true })
     }
 

@@ -1,15 +1,18 @@
 //! Which of an app's files are packed. What git would not take is not packed; `.daeignore`, in the same form, adds to that
 //! and takes back.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
 use super::item::{Content, Found, Item};
 use super::release::APP_DIR;
+use super::sealed::{self, Secret, Secrets};
 use super::unpack::stays_inside;
+use crate::app::{Manifest, Protected};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// What was found under an app's root, sorted by path.
@@ -17,8 +20,8 @@ use crate::problem::{Doing as _, Problem, Result};
 pub struct Selection {
     pub files: Vec<Found>,
     pub links: Vec<Item>,
-    /// Paths that hold secrets and stay here.
-    pub protected: Vec<String>,
+    /// Files that hold secrets, by their paths below the root; where they are links, what those lead to.
+    pub protected: BTreeMap<String, PathBuf>,
     pub warnings: Vec<Problem>,
 }
 
@@ -29,8 +32,8 @@ const NEVER_ENDING: &[&str] = &[".pyc", ".pyo", ".swp", "~"];
 const NEVER_AT_ROOT: &[&str] = &["venv", ".venv", ".dae", "permdir", "dev.yaml"];
 
 /// The files of the app in `root`, which is absolute and without links.
-pub fn select(root: &Path, protected_files: &[String]) -> Result<Selection> {
-    let protects = protecting(root, protected_files)?;
+pub fn select(root: &Path, manifest: &Manifest) -> Result<Selection> {
+    let protects = manifest.protected().map_err(|problem| problem.exit(3))?;
     let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
     let walk = WalkBuilder::new(root)
         .hidden(false)
@@ -40,7 +43,8 @@ pub fn select(root: &Path, protected_files: &[String]) -> Result<Selection> {
         .add_custom_ignore_filename(".daeignore")
         .filter_entry(|entry| !never(entry))
         .build();
-    let mut selection = Selection { files: Vec::new(), links: Vec::new(), protected: Vec::new(), warnings: Vec::new() };
+    let mut selection =
+        Selection { files: Vec::new(), links: Vec::new(), protected: BTreeMap::new(), warnings: Vec::new() };
     let mut problems = Vec::new();
     for entry in walk {
         let taken = entry
@@ -48,12 +52,17 @@ pub fn select(root: &Path, protected_files: &[String]) -> Result<Selection> {
             .and_then(|entry| selection.take(root, &protects, &entry));
         problems.extend(taken.err());
     }
+    for entry in named(root, &manifest.protected_files) {
+        let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        if protects.holds(relative) {
+            problems.extend(selection.take(root, &protects, &entry).err());
+        }
+    }
     if let Some(problem) = Problem::all(problems) {
         return Err(problem.exit(3));
     }
     selection.files.sort_by(|a, b| a.path.cmp(&b.path));
     selection.links.sort_by(|a, b| a.path.cmp(&b.path));
-    selection.protected.sort();
     if selection.files.iter().all(|file| file.path != format!("{APP_DIR}/app.yaml")) {
         return Err(Problem::new("package.app-yaml", "app.yaml is ignored and would not be packed")
             .hint("take it out of `.gitignore`, or add the line `!app.yaml` to `.daeignore`")
@@ -69,23 +78,32 @@ fn never(entry: &DirEntry) -> bool {
         || entry.depth() > 0 && entry.path().join("pyvenv.cfg").is_file()
 }
 
-fn protecting(root: &Path, patterns: &[String]) -> Result<Gitignore> {
-    let mut builder = GitignoreBuilder::new(root);
-    for pattern in patterns {
-        builder.add_line(None, pattern).map_err(|error| wrong_pattern(pattern, error))?;
+/// What stands where `patterns` point, whether git would take it or not: who names a secret in app.yaml and keeps it out of
+/// the repository means it all the same. `.daeignore` counts. A pattern that begins with a wildcard names files at the root.
+fn named(root: &Path, patterns: &[String]) -> Vec<DirEntry> {
+    let mut found = Vec::new();
+    for pattern in patterns.iter().filter(|pattern| !pattern.starts_with(['!', '#'])) {
+        let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+        let plain = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+        let start: PathBuf = root.join(parts[..plain].iter().collect::<PathBuf>());
+        if parts.contains(&"..") || start.symlink_metadata().is_err() {
+            continue;
+        }
+        let walk = WalkBuilder::new(&start)
+            .standard_filters(false)
+            .parents(true)
+            .add_custom_ignore_filename(".daeignore")
+            .max_depth((start == root).then_some(1))
+            .filter_entry(|entry| !never(entry))
+            .build();
+        // What cannot be read was told by the walk through everything, or git keeps it to itself.
+        found.extend(walk.flatten());
     }
-    builder.build().map_err(|error| wrong_pattern(&patterns.join(", "), error))
-}
-
-fn wrong_pattern(pattern: &str, error: ignore::Error) -> Problem {
-    Problem::new("package.protected", format!("`{pattern}` in `protected_files` is no pattern"))
-        .because(error)
-        .hint("write paths as in `.gitignore`: `local_config.py`, `secrets/*`")
-        .exit(3)
+    found
 }
 
 impl Selection {
-    fn take(&mut self, root: &Path, protects: &Gitignore, entry: &DirEntry) -> Result<()> {
+    fn take(&mut self, root: &Path, protects: &Protected, entry: &DirEntry) -> Result<()> {
         let from = entry.path();
         let Ok(relative) = from.strip_prefix(root) else { return Ok(()) };
         let Some(kind) = entry.file_type().filter(|kind| !kind.is_dir()) else { return Ok(()) };
@@ -93,8 +111,15 @@ impl Selection {
             return Err(Problem::new("package.name", format!("the name of `{}` is not UTF-8", relative.display()))
                 .hint("rename it, or add it to `.daeignore`"));
         };
-        if protects.matched_path_or_any_parents(relative, false).is_ignore() {
-            self.protected.push(name.to_owned());
+        if protects.holds(relative) {
+            if from.metadata().is_ok_and(|meta| meta.is_file()) {
+                self.protected.insert(name.to_owned(), from.to_owned());
+            } else {
+                self.warnings.push(
+                    Problem::new("package.protected", format!("the protected `{name}` is no file and is not packed"))
+                        .hint("name files in `protected_files`, or a folder that holds some"),
+                );
+            }
             return Ok(());
         }
         let path = format!("{APP_DIR}/{name}");
@@ -114,6 +139,26 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// Reads what is to be sealed.
+pub fn secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets> {
+    let mut secrets = Secrets::new();
+    let mut total = 0;
+    for (name, from) in files {
+        let doing = || format!("read the protected file `{name}`");
+        total += fs::metadata(from).doing(doing)?.len();
+        if total > sealed::LARGEST {
+            return Err(Problem::new("package.protected-size", "the protected files are too large to be sealed")
+                .because(format!("up to `{name}` they have {total} bytes, and {} are allowed", sealed::LARGEST))
+                .hint("name only what is secret in `protected_files`")
+                .exit(3));
+        }
+        let bytes = fs::read(from).doing(doing)?;
+        let executable = fs::metadata(from).doing(doing)?.permissions().mode() & 0o100 != 0;
+        secrets.insert(name.clone(), Secret { executable, bytes });
+    }
+    Ok(secrets)
 }
 
 /// Where a link inside the app points, in a form that holds on every machine; `None` when it leads out or nowhere.
@@ -152,10 +197,17 @@ mod tests {
         dir
     }
 
+    fn manifest(protected: &[&str]) -> Manifest {
+        let yaml = format!(
+            "application: a\nhandlers:\n- url: /.*\n  wsgi_app: app:app\nprotected_files: {}\n",
+            serde_json::json!(protected)
+        );
+        Manifest::parse(Path::new("app.yaml"), yaml.as_bytes()).unwrap().0
+    }
+
     fn packed(dir: &tempfile::TempDir, protected: &[&str]) -> (String, Selection) {
         let root = dir.path().canonicalize().unwrap();
-        let protected: Vec<String> = protected.iter().map(|text| (*text).to_owned()).collect();
-        let selection = select(&root, &protected).unwrap();
+        let selection = select(&root, &manifest(protected)).unwrap();
         let short = |path: &str| path.strip_prefix("dae/app/").unwrap().to_owned();
         let names = selection.files.iter().map(|file| short(&file.path)).collect::<Vec<_>>().join(" ");
         (names, selection)
@@ -195,11 +247,31 @@ mod tests {
     }
 
     #[test]
-    fn protected_files_stay_here() {
-        let dir = app(&["app.yaml", "local_config.py", "lib/local_config.py", "secrets/a/key", "secretsx"]);
-        let (names, selection) = packed(&dir, &["/local_config.py", "secrets/*"]);
-        assert_eq!(names, "app.yaml lib/local_config.py secretsx");
-        assert_eq!(selection.protected, ["local_config.py", "secrets/a/key"]);
+    fn protected_files_are_apart_whatever_git_says() {
+        let dir = app(&[
+            "app.yaml",
+            "local_config.py",
+            "lib/local_config.py",
+            "secrets/a/key",
+            "secrets/no",
+            "secretsx",
+            "top.pem",
+            "node_modules/x/test.pem",
+            "lib/own.pem",
+            "out.key",
+            ".gitignore=local_config.py\nsecrets/\n*.pem\nnode_modules\n",
+            ".daeignore=secrets/no\n",
+        ]);
+        symlink("/etc/hosts", dir.path().join("linked.key")).unwrap();
+        symlink("/etc", dir.path().join("folder.key")).unwrap();
+        let (names, selection) = packed(&dir, &["/local_config.py", "secrets/*", "*.pem", "*.key", "../x", "gone"]);
+        assert_eq!(names, ".daeignore .gitignore app.yaml secretsx");
+        let protected: Vec<_> = selection.protected.keys().map(String::as_str).collect();
+        assert_eq!(protected, ["linked.key", "local_config.py", "out.key", "secrets/a/key", "top.pem"]);
+        assert_eq!(selection.warnings[0].code, "package.protected");
+        let secrets = secrets(&selection.protected).unwrap();
+        assert_eq!(secrets["secrets/a/key"].bytes, b"secrets/a/key");
+        assert_eq!(secrets["linked.key"].bytes, fs::read("/etc/hosts").unwrap());
     }
 
     #[test]
@@ -240,7 +312,7 @@ mod tests {
     #[test]
     fn an_app_without_its_app_yaml_is_refused() {
         let dir = app(&["app.yaml", ".gitignore=*.yaml\n"]);
-        let problem = select(&dir.path().canonicalize().unwrap(), &[]).unwrap_err();
+        let problem = select(&dir.path().canonicalize().unwrap(), &manifest(&[])).unwrap_err();
         assert_eq!((problem.code.as_ref(), problem.exit), ("package.app-yaml", 3));
     }
 }

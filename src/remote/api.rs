@@ -9,10 +9,23 @@
 //! | `GET /dae/v1/apps/{app}/releases` | [`Releases`], newest first |
 //! | `GET /dae/v1/apps/{app}/releases/{id}/events` | Server-sent events, each a [`DeployEvent`]; resumes after `Last-Event-ID` |
 //! | `POST /dae/v1/apps/{app}/rollback` with [`Rollback`] | 202 with [`Accepted`] |
+//! | `POST /dae/v1/apps/{app}/plan` with [`Offered`] | [`Planned`]; nothing is written |
+//! | `GET /dae/v1/apps/{app}/config?reveal=true` | [`Config`] |
+//! | `PATCH /dae/v1/apps/{app}/config` with [`ConfigChange`], `If-Match` | 202 with [`Accepted`]; 200 with [`Config`] when nothing is live, or nothing changes |
+//! | `GET /dae/v1/apps/{app}/scale` | [`Scale`] |
+//! | `PATCH /dae/v1/apps/{app}/scale` with [`ScaleChange`], `If-Match` | 202 with [`Accepted`]; 200 with [`Scale`] when nothing changes |
+//! | `GET /dae/v1/apps/{app}/domains` | [`Domains`] |
+//! | `PUT`, `DELETE /dae/v1/apps/{app}/domains/{host}` | [`Domains`]; 409 when another app has that host |
+//! | `POST /dae/v1/apps/{app}/runs` with [`NewRun`] | 202 with [`RunAccepted`] |
+//! | `GET /dae/v1/apps/{app}/runs` | [`Runs`], newest first |
+//! | `GET /dae/v1/apps/{app}/runs/{id}/events` | Server-sent events, each a [`RunEvent`]; resumes after `Last-Event-ID` |
+//! | `DELETE /dae/v1/apps/{app}/runs/{id}` | 202: it is told to end |
 //! | `GET /dae/v1/apps/{app}/processes` | [`Processes`] |
 //! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines |
 //!
 //! Every request carries `Authorization: Bearer TOKEN`. A refusal is RFC 9457 `application/problem+json`: a [`Refusal`].
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +89,9 @@ pub struct Capabilities {
     pub pythons: Vec<String>,
     /// `linux/amd64`.
     pub platform: String,
+    /// The public key that secrets are sealed to: `age1...`. Without one it takes no protected files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seals_to: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +169,204 @@ pub enum ReleaseState {
     Superseded,
 }
 
+/// An image that might be pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offered {
+    /// Its manifest's digest.
+    pub image: String,
+    /// Everything it needs beside the manifest.
+    pub blobs: Vec<OfferedBlob>,
+    /// What its packages were installed for: `3.11`.
+    pub python: String,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// The key its secrets are sealed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_to: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedBlob {
+    pub digest: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// What would come of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Release>,
+    /// Digests that would have to be sent.
+    pub missing: Vec<String>,
+    /// Why it would be refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Problem>,
+    /// What the live release runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<RunsWith>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunsWith {
+    /// Its app.yaml, as it was read.
+    pub manifest: serde_json::Value,
+    /// `3.11.7`.
+    pub python: String,
+    /// Its packages, each as `name==version`, sorted.
+    pub dists: Vec<String>,
+    /// What was set by config, by name.
+    pub config: Vec<String>,
+}
+
+/// What is set for an app, and is its processes' environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    pub app: AppName,
+    /// The live release it belongs to; without one it waits for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    /// Values only when they were asked for.
+    pub config: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+    /// Who changes it, as `user@host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// How many of each of its processes run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scale {
+    pub app: AppName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    /// `web`, the daemons and `queue NAME`.
+    pub processes: BTreeMap<String, Scaled>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scaled {
+    pub count: u16,
+    /// What app.yaml says.
+    pub usual: u16,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaleChange {
+    /// None: what app.yaml says.
+    pub processes: BTreeMap<String, Option<u16>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The hosts an app answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domains {
+    pub app: AppName,
+    /// Its own, under the remote's domain.
+    pub own: String,
+    /// Those that were added, sorted.
+    pub domains: Vec<String>,
+}
+
+/// `run1`, `run2`, ...: an app's one-off commands, counted up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(pub u64);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "run{}", self.0)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = Problem;
+
+    fn try_from(text: String) -> Result<Self, Problem> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for RunId {
+    type Err = Problem;
+
+    /// Accepts `run3` and `3`.
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let number = text.strip_prefix("run").unwrap_or(text);
+        number.parse().map(Self).map_err(|_| {
+            Problem::new("run.id", format!("`{text}` is no run")).hint("write it as `dae ps` shows it: `run3`")
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// The program and its arguments; no shell reads them.
+    pub command: Vec<String>,
+    /// Whose code; without one the live release's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAccepted {
+    pub run: RunId,
+    pub release: ReleaseId,
+    /// Path of its events.
+    pub events: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runs {
+    pub app: AppName,
+    pub runs: Vec<Run>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub release: ReleaseId,
+    pub command: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub created: jiff::Timestamp,
+    /// As a shell has it; none while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
+}
+
+/// What a node tells of one run, in order. The last is `Ended`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum RunEvent {
+    Output {
+        line: String,
+    },
+    Ended {
+        run: RunId,
+        code: u8,
+        /// Why, where it did not end by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processes {
     pub app: AppName,
@@ -177,6 +391,8 @@ pub enum ProcessState {
     Serving,
     /// Was replaced, and is ready to come back.
     Kept,
+    /// A one-off command.
+    Running,
 }
 
 /// What a node tells of one release, in order. The last is `Live` or `Failed`.

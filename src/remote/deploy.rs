@@ -9,7 +9,7 @@ use super::client::{Client, exit};
 use super::events::Live;
 use super::registry::Offer;
 use crate::app::AppName;
-use crate::packaging::Image;
+use crate::packaging::{Image, Recipient};
 use crate::problem::{Problem, Result};
 use crate::term::{self, Line, Progress, Shown, Tone};
 
@@ -39,6 +39,17 @@ pub enum Deployed {
 }
 
 pub type Tell<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// Whom an app's secrets are sealed to.
+pub async fn recipient(client: &Client) -> Result<Option<Recipient>> {
+    match client.capabilities().await?.seals_to {
+        Some(key) => key.parse().map(Some),
+        None => Err(Problem::new("remote.seals-not", format!("remote `{}` takes no protected files", client.name))
+            .because("it tells no key to seal them to")
+            .hint("update the remote, or take `protected_files` out of app.yaml")
+            .exit(exit::REFUSED)),
+    }
+}
 
 /// Deploys `image` in the place of whatever is live when this begins.
 pub async fn deploy(

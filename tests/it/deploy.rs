@@ -11,24 +11,24 @@ use crate::harness::{Place, Running, free_port, get};
 
 const APP_YAML: &str = "application: daetest\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n";
 
-fn app_py(says: &str) -> String {
+pub fn app_py(says: &str) -> String {
     format!("def app(environ, start):\n    start('200 OK', [])\n    return [b'{says}']\n")
 }
 
 /// A node, and an app beside it that goes there.
-struct Remote {
-    place: Place,
-    port: u16,
-    _node: Running,
+pub struct Remote {
+    pub place: Place,
+    pub port: u16,
+    pub node: Option<Running>,
 }
 
 impl Remote {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::at(Place::new(), "node")
     }
 
     /// The node in this folder below the working folder.
-    fn at(place: Place, dir: &str) -> Self {
+    pub fn at(place: Place, dir: &str) -> Self {
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let init = ["node", "init", "--json", "--dir", dir, "--domain", "apps.localhost", "--listen", &listen];
@@ -37,32 +37,48 @@ impl Remote {
         node.until("Ready");
         place.write("daetest/app.yaml", APP_YAML).write("daetest/app.py", app_py("one"));
         place.write("daetest/pip-req.txt", "");
-        let remote = Self { place, port, _node: node };
+        let remote = Self { place, port, node: Some(node) };
         remote.add("prod", port, &token);
         remote
     }
 
-    fn add(&self, name: &str, port: u16, token: &str) {
+    /// Ends the node in an orderly way.
+    pub fn stop(&mut self) {
+        let ran = self.node.take().unwrap().stop();
+        assert_eq!(ran.code, 0, "{}", ran.raw());
+    }
+
+    /// A client without dae: JSON in, the answer out.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> crate::harness::Answer {
+        let kept = std::fs::read_to_string(self.place.home(".config/dae/credentials.json")).unwrap();
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        let bearer = format!("Bearer {}", kept["prod"].as_str().unwrap());
+        let mut all = vec![("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        all.extend_from_slice(headers);
+        crate::harness::Http::open(self.port).send(method, "127.0.0.1", path, &all, body.as_bytes()).unwrap()
+    }
+
+    pub fn add(&self, name: &str, port: u16, token: &str) {
         let url = format!("http://127.0.0.1:{port}");
         self.place.dae(["remote", "add", name, &url]).env("DAE_TOKEN", token).ok();
     }
 
-    fn dae(&self, args: &[&str]) -> crate::harness::Dae {
+    pub fn dae(&self, args: &[&str]) -> crate::harness::Dae {
         self.place.dae(args).dir("daetest")
     }
 
-    fn deploy(&self) -> Value {
+    pub fn deploy(&self) -> Value {
         self.dae(&["deploy", "--json"]).ok().json()
     }
 
     /// What the app says, and which release said it.
-    fn says(&self) -> (String, String) {
+    pub fn says(&self) -> (String, String) {
         let answer = get(self.port, &format!("daetest.apps.localhost:{}", self.port), "/");
         (answer.text(), answer.header("x-dae-release").unwrap_or_default().to_owned())
     }
 }
 
-fn said(text: &str, release: &str) -> (String, String) {
+pub fn said(text: &str, release: &str) -> (String, String) {
     (text.to_owned(), release.to_owned())
 }
 

@@ -35,6 +35,7 @@ mod platform_queue;
 mod queue;
 mod schedules;
 mod schema;
+mod sealed;
 mod serve;
 mod session;
 mod traffic;

@@ -47,7 +47,7 @@ fn what_would_be_packed_can_be_looked_at_first() {
     app.yaml
     pip-req.txt
     y.log
-    local_config.py (protected, not packed)
+    local_config.py (protected, left out)
     --- stderr
            Packs 6 files, 179 bytes
     ");

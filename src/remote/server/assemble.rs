@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blobs::Blobs;
 use crate::app::AppName;
-use crate::packaging::{self, APP_DIR, Digest, Limits, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR};
+use crate::packaging::{self, APP_DIR, Digest, Limits, RELEASE_FILE, Key, RUNTIME_DIR, ReleaseFile, SEALED_FILE, SITE_DIR};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// A release on disk, ready to be run.
@@ -49,6 +49,8 @@ struct Record {
 pub struct Assembly<'a> {
     pub dir: &'a Path,
     pub blobs: &'a Blobs,
+    /// Opens what is sealed.
+    pub key: &'a Key,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +125,9 @@ impl Assembly<'_> {
                 link_tree(&layer.join(APP_DIR), &root, &["permdir"])?;
             }
             std::os::unix::fs::symlink("../../../permdir", root.join("permdir"))?;
+            for (_, layer) in &layers {
+                self.unseal(&layer.join(SEALED_FILE), into, &root)?;
+            }
             let mut file = File::create(into.join("release.json"))?;
             io::Write::write_all(&mut file, &serde_json::to_vec_pretty(&record)?)?;
             Ok(file.sync_all()?)
@@ -132,6 +137,23 @@ impl Assembly<'_> {
                 .hint("is anybody else changing the node's folder?")
         })?;
         Ok(Assembled { unpacked, ..assembled })
+    }
+
+    /// Puts the secrets in their places; a layer without any is fine.
+    fn unseal(&self, sealed: &Path, into: &Path, root: &Path) -> std::result::Result<(), Fault> {
+        let bytes = match fs::read(sealed) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            bytes => bytes?,
+        };
+        let opened = into.join("opened");
+        fs::create_dir(&opened)?;
+        packaging::unseal(&bytes, self.key, &opened)
+            .map_err(|problem| problem.try_running("dae deploy").hint("in the app's folder, to seal them for this one"))?;
+        link_tree(&opened, root, &["permdir"])?;
+        fs::remove_dir_all(&opened)?;
+        Ok(())
     }
 
     /// What was put together before, with all it was put together with.
@@ -380,7 +402,8 @@ mod tests {
         let dir = dir.path();
         let app = AppName::parse("a").unwrap();
         let blobs = Blobs::open(dir, Disk::of(dir)).unwrap();
-        let assembly = Assembly { dir, blobs: &blobs };
+        let key = Key::generate();
+        let assembly = Assembly { dir, blobs: &blobs, key: &key };
         let site = layer(&[("dae/site/web/__init__.py", b"site"), ("dae/runtime/dae/boot.py", b"boot")]);
         let code = |text: &str| layer(&[("dae/app/app.py", text.as_bytes()), ("dae/app/permdir/x", b"no")]);
         let first = image(&blobs, &app, &[site.clone(), code("1"), release("a")]);
@@ -407,12 +430,39 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_put_in_their_places_and_for_the_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let app = AppName::parse("a").unwrap();
+        let blobs = Blobs::open(dir, Disk::of(dir)).unwrap();
+        let key = Key::generate();
+        let packed = layer(&[("local_config.py", b"KEY = 1"), ("conf/secret", b"s")]);
+        let sealed = layer(&[(SEALED_FILE, &key.public().seal(&packed).unwrap())]);
+        let code = layer(&[("dae/app/conf/open", b"o"), ("dae/app/local_config.py", b"another")]);
+        let image = image(&blobs, &app, &[code, sealed, release("a")]);
+        let other = Key::generate();
+        let problem = Assembly { dir, blobs: &blobs, key: &other }.release(&app, &image).unwrap_err();
+        assert_eq!(problem.code, "sealed.open");
+        assert!(folders_in(&dir.join("apps/a/releases")).is_empty(), "nothing is left of it");
+        let assembled = Assembly { dir, blobs: &blobs, key: &key }.release(&app, &image).unwrap();
+        let at = |path: &str| assembled.root.join(path);
+        assert_eq!(fs::read(at("local_config.py")).unwrap(), b"KEY = 1");
+        assert_eq!(fs::metadata(at("conf/secret")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!((fs::read(at("conf/open")).unwrap(), at("../opened").exists()), (b"o".to_vec(), false));
+    }
+
+    fn folders_in(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    }
+
+    #[test]
     fn what_cannot_be_run_leaves_no_release() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let app = AppName::parse("a").unwrap();
         let blobs = Blobs::open(dir, Disk::of(dir)).unwrap();
-        let assembly = Assembly { dir, blobs: &blobs };
+        let key = Key::generate();
+        let assembly = Assembly { dir, blobs: &blobs, key: &key };
         for (layers, why) in [
             (vec![], "none of its layers"),
             (vec![release("b")], "it is of the app `b`"),

@@ -68,6 +68,7 @@ async fn capabilities(State(server): State<Arc<Server>>, _: Caller) -> Answer {
         domain,
         pythons,
         platform: packaging::platform(),
+        seals_to: Some(server.key.public().to_string()),
     })
     .into_response())
 }

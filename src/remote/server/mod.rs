@@ -20,6 +20,7 @@ mod processes;
 mod refusal;
 mod registry;
 mod releases;
+mod secret;
 mod store;
 
 use std::collections::HashSet;
@@ -39,7 +40,7 @@ pub use releases::Told;
 use store::Store;
 
 use crate::node::{Node, Settings};
-use crate::packaging::Digest;
+use crate::packaging::{Digest, Key};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// A node's folder, held by one process.
@@ -56,6 +57,8 @@ pub struct Server {
     domain: String,
     store: Store,
     blobs: Blobs,
+    /// What it opens secrets with.
+    key: Key,
     node: Arc<Node>,
     releases: Releases,
     platforms: Platforms,
@@ -82,6 +85,7 @@ pub fn init(dir: &Path, config: &Config) -> Result<String> {
         .create(dir)
         .doing(|| format!("make the folder `{}`", dir.display()))?;
     let store = Store::create(&dir.join(STORE))?;
+    secret::open(dir)?;
     let token = add_token(&store, &auth::Grant { app: None, can: vec![auth::Verb::Admin] })?;
     // Last: a folder is a node when this file is there.
     config.write(dir)?;
@@ -166,6 +170,7 @@ impl Server {
         tell: impl Fn(Told) + Send + Sync + 'static,
     ) -> Result<Arc<Self>> {
         let dir = home.dir.clone();
+        let key = secret::open(&dir)?;
         let store = Store::open(&dir.join(STORE))?;
         store.fail_unfinished()?;
         assemble::tidy(&dir);
@@ -177,7 +182,7 @@ impl Server {
         let releases = Releases::new(live, tell);
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
-        Ok(Arc::new(Self { domain, dir, store, blobs, node, releases, platforms, in_use: RwLock::default(), grace }))
+        Ok(Arc::new(Self { domain, dir, store, blobs, key, node, releases, platforms, in_use: RwLock::default(), grace }))
     }
 
     /// While this is held nothing is collected. For work on the disk only.

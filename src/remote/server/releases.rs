@@ -222,7 +222,7 @@ impl Server {
         let image = Digest::parse(&release.image)?;
         super::blocking(move || {
             let _using = server.using();
-            Assembly { dir: &server.dir, blobs: &server.blobs }.release(&app, &image)
+            Assembly { dir: &server.dir, blobs: &server.blobs, key: &server.key }.release(&app, &image)
         })
         .await
     }
@@ -360,6 +360,34 @@ impl Server {
     }
 }
 
+/// Takes away what a problem quotes from protected files.
+fn hush(problem: &mut Problem, assembled: &Assembled) {
+    let Ok(protected) = assembled.file.manifest.protected() else { return };
+    let secret = |file: &Path| protected.holds(file.strip_prefix(&assembled.root).unwrap_or(file));
+    if let Some(place) = &mut problem.place
+        && secret(&place.file)
+    {
+        place.text = String::new();
+        place.length = 0;
+        // Python quotes a line that it cannot read in its message too.
+        problem.message = problem.message.split(':').next().unwrap_or_default().to_owned();
+    }
+    let mut quoting = false;
+    let mut kept = String::new();
+    for line in problem.detail.lines() {
+        let names = line.trim_start().strip_prefix("File \"").and_then(|rest| rest.split('"').next());
+        if let Some(file) = names {
+            quoting = secret(Path::new(file));
+        }
+        // What is quoted stands below the file's line, and deeper; the error itself at the margin.
+        if names.is_some() || !quoting || !line.starts_with(' ') {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    problem.detail = kept;
+}
+
 fn none_fits(minor: &str, installed: &[Interpreter]) -> Problem {
     let versions: Vec<String> = installed.iter().map(|python| python.version.to_string()).collect();
     let has = if versions.is_empty() { "has none".to_owned() } else { format!("has {}", versions.join(", ")) };
@@ -367,8 +395,9 @@ fn none_fits(minor: &str, installed: &[Interpreter]) -> Problem {
         .hint(format!("install Python {minor} on the node, or package the app with a Python the node has"))
 }
 
-/// Paths as the app's author knows them, not as the node does.
+/// Paths as the app's author knows them, not as the node does, and no line of a file that holds secrets.
 fn readable(mut problem: Problem, assembled: &Assembled) -> Problem {
+    hush(&mut problem, assembled);
     let below = |folder: &Path| format!("{}/", folder.display());
     let Assembled { root, site, runtime, .. } = assembled;
     let (own, site, runtime) = (below(root), below(site), below(runtime));
@@ -384,4 +413,43 @@ fn readable(mut problem: Problem, assembled: &Assembled) -> Problem {
         place.file = below.to_owned();
     }
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Manifest;
+    use crate::packaging::{ReleaseFile, platform};
+    use crate::problem::Place;
+
+    #[test]
+    fn no_line_of_a_secret_is_quoted() {
+        let yaml = "application: a\nhandlers:\n- url: /.*\n  wsgi_app: app:app\nprotected_files: [local.py]\n";
+        let file = ReleaseFile {
+            format: 1,
+            app: AppName::parse("a").unwrap(),
+            manifest: Manifest::parse(Path::new("app.yaml"), yaml.as_bytes()).unwrap().0,
+            python: "3.11".into(),
+            python_full: "3.11.7".into(),
+            platform: platform(),
+            pins: None,
+            dae: "0".into(),
+        };
+        let folder = |name: &str| Path::new("/n").join(name);
+        let (root, site, runtime, learned) = (folder("app"), folder("site"), folder("runtime"), folder("learned"));
+        let assembled = Assembled { file, root, site, runtime, learned, unpacked: 0 };
+        let detail = "Traceback:\n  File \"/n/app/app.py\", line 1, in f\n    import local\n  \
+                      File \"/n/app/local.py\", line 2\n    KEY = 'hush\n          ^\nSyntaxError: unterminated\n";
+        let place =
+            Place { file: "local.py".into(), line: 2, column: 7, length: 5, text: "KEY = 'hush".into() };
+        let told = readable(Problem::new("app.import", "SyntaxError: 'hush").at(place).detail(detail), &assembled);
+        assert!(!format!("{told:?}").contains("hush"), "{told:?}");
+        insta::assert_snapshot!(told.detail, @r#"
+        Traceback:
+          File "app.py", line 1, in f
+            import local
+          File "local.py", line 2
+        SyntaxError: unterminated
+        "#);
+    }
 }
