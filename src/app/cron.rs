@@ -128,10 +128,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn script(&mut self, node: &Node) -> Option<Script> {
-        let text = self.text(node, "script")?;
+        self.command_line(node, "script", "feed.py --verbose")
+    }
+
+    /// A script under another name, written like `example`.
+    pub(super) fn command_line(&mut self, node: &Node, key: &str, example: &str) -> Option<Script> {
+        let text = self.text(node, key)?;
         Script::parse(&text)
             .map_err(|why| {
-                self.wrong(node, "script", format!("`{text}` is no command line: {why}"), "write `feed.py --verbose`");
+                self.wrong(node, key, format!("`{text}` is no command line: {why}"), format!("write `{example}`"));
             })
             .ok()
     }

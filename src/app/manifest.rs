@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::reader::{Keys, Reader, decode};
+use super::script::Script;
 use super::yaml::{Node, Source, Value};
 use super::{AppName, CronJob, Daemon, Handler, Protected, Queue, Serves, Service};
 use crate::problem::{Place, Problem, Result};
@@ -34,6 +35,9 @@ pub struct Manifest {
     pub services_idls: Vec<String>,
     /// Patterns of files that hold secrets, good for [`Protected`].
     pub protected_files: Vec<String>,
+    /// Run once with new code before it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Script>,
     #[serde(default)]
     pub selftest: Vec<Probe>,
     #[serde(default)]
@@ -93,6 +97,7 @@ pub(super) const KEYS: &[&str] = &[
     "services",
     "services_idls",
     "protected_files",
+    "release",
     "selftest",
     "release_managers",
     "report_observer_emails",
@@ -158,6 +163,7 @@ impl Reader<'_> {
             services: self.services(&keys),
             services_idls: self.files(&keys, "services_idls", ".thrift"),
             protected_files: self.protected_files(&keys),
+            release: keys.get("release").and_then(|node| self.command_line(node, "release", "migrate.py --all")),
             selftest: self.selftest(&keys),
             release_managers: self.one_or_more(&keys, "release_managers"),
             report_observer_emails: self.one_or_more(&keys, "report_observer_emails"),

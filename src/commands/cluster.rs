@@ -164,7 +164,7 @@ impl Packed {
 
 /// Packs the app on the remote's base; a base that was never looked up is, and is remembered by its digest.
 pub fn pack(context: &Context, app: &App, target: &mut Target) -> Result<Packed> {
-    let (image, python) = pack::image(context, app)?;
+    let (image, python) = pack::image(context, app, || Ok(None))?;
     let version = python.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     let from = target.cluster.base_for(&version)?;
     let client = registry::client(&from, &context.environment)?;

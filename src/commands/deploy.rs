@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::online::{Which, block_on};
-use super::{Context, Outcome, cluster_deploy, pack};
+use super::{Context, Outcome, cluster_deploy, pack, plan};
 use crate::app::App;
 use crate::problem::{Problem, Result};
-use crate::remote::api::{NewRelease, ReleaseId};
+use crate::remote::api::{GitState, NewRelease, ReleaseId};
 use crate::remote::client::exit;
 use crate::remote::deploy::{self, Deployed, Step, millis, seconds, size};
 use crate::remote::{Client, Live, Remotes, origin};
@@ -35,6 +35,12 @@ pub struct Args {
     pub list_files: bool,
     #[command(flatten)]
     pub cluster: cluster_deploy::Flags,
+    /// Only show what would be sent and changed, as `dae plan` does
+    #[arg(long, conflicts_with_all = ["attach", "list_files"])]
+    pub plan: bool,
+    /// Refuse when the app's folder holds changes that no commit does
+    #[arg(long)]
+    pub require_clean: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,27 +74,45 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.list_files {
         return Ok(Box::new(pack::list(context, &app, pack::Secrets::Sealed)?));
     }
+    let git = origin::git(&app.root);
+    if args.require_clean {
+        clean(git.as_ref()).map_err(refused)?;
+    }
     if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
+        if args.plan {
+            return Err(Problem::new("deploy.cluster", "`--plan` is for a node, and this remote is a cluster")
+                .hint("`--output yaml` shows what would be applied")
+                .exit(2));
+        }
         let said = cluster_deploy::Said { message: args.message, attach: args.attach };
         return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
     }
     args.cluster.refuse().map_err(refused)?;
     let start = Instant::now();
     let (client, remotes) = args.which.client(context, Some(&app.name)).map_err(refused)?;
+    if args.plan {
+        return Ok(Box::new(plan::make(context, &app, &client).map_err(refused)?));
+    }
     let tell = |step: Step| context.terminal.tell(&step);
     if let Some(release) = args.attach {
         let live = block_on(deploy::attach(&client, &app.name, release, &tell))?;
         return finish(context, &app, &client, remotes, None, Deployed::Live(live), start.elapsed());
     }
     let image = pack::pack(context, &app, || block_on(deploy::recipient(&client))).map_err(refused)?;
-    let new = NewRelease {
-        image: image.digest().to_string(),
-        message: args.message,
-        by: Some(origin::by()),
-        git: origin::git(&app.root),
-    };
+    let new = NewRelease { image: image.digest().to_string(), message: args.message, by: Some(origin::by()), git };
     let deployed = block_on(deploy::deploy(&client, &app.name, &image, new, &tell))?;
     finish(context, &app, &client, remotes, Some(image.digest().to_string()), deployed, start.elapsed())
+}
+
+fn clean(git: Option<&GitState>) -> Result<()> {
+    match git {
+        Some(GitState { dirty: false, .. }) => Ok(()),
+        Some(_) => Err(Problem::new("deploy.dirty", "the app's folder holds changes that no commit does")
+            .try_running("git status")
+            .hint("commit them, or deploy without `--require-clean`")),
+        None => Err(Problem::new("deploy.no-commit", "the app's folder is in no repository with a commit")
+            .hint("commit it, or deploy without `--require-clean`")),
+    }
 }
 
 /// A problem from before anything was sent.

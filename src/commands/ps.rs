@@ -36,11 +36,12 @@ impl Text for Report {
             let (state, tone) = match process.state {
                 ProcessState::Serving => ("serving", Tone::Good),
                 ProcessState::Kept => ("kept", Tone::Quiet),
+                ProcessState::Running => ("running", Tone::Plain),
             };
             let release = format!("{:6}", process.release.to_string());
             let state = paint.tone(tone, &format!("{state:9}"));
             let Process { process, pid, uptime_s, memory, .. } = process;
-            format!("{release}{state}{process:12}{pid:>8}  {:>8}  {:>9}", uptime(*uptime_s), size(*memory))
+            format!("{release}{state}{process:14}{pid:>8}  {:>8}  {:>9}", uptime(*uptime_s), size(*memory))
         };
         self.found.processes.iter().map(line).collect::<Vec<_>>().join("\n")
     }

@@ -9,6 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
+mod remote;
+
 use super::services::Services;
 use super::{Context, Outcome, foreground};
 use crate::app::{App, DevSettings};
@@ -21,14 +23,22 @@ use crate::term::Done;
 /// Run a command as the app's own processes run: in the virtualenv, with the platform's environment and services
 ///
 /// The exit code is the command's own. Write `--` before it: `dae run -- python manage.py migrate`.
+///
+/// With --remote it runs there, beside the live release and with its code, packages and environment, whether or not anybody goes on
+/// listening.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
+    #[arg(last = true, required_unless_present = "attach", value_name = "CMD")]
     pub command: Vec<String>,
+    #[command(flatten)]
+    pub there: remote::There,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if args.there.is_meant() {
+        return remote::run(args.there, args.command, context);
+    }
     let app = context.app()?;
     with_services(context, &app, &args.command)
 }

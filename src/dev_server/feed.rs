@@ -56,7 +56,7 @@ impl Feed {
         let (line, problem) = match event.show() {
             Shown::Line(line) => (Some(line), None),
             Shown::Problem(problem) => (None, Some(problem.clone())),
-            Shown::Nothing => (None, None),
+            Shown::Nothing | Shown::Answer(_) => (None, None),
             // Only the terminal that is there sees things move.
             Shown::Progress(_) => return,
         };

@@ -24,6 +24,8 @@ pub enum Route {
 /// The table of hosts. Cheap to read, changed by whoever runs the upstreams.
 #[derive(Debug, Default)]
 pub struct Routes {
+    /// Other names of hosts that are routed.
+    aliases: RwLock<HashMap<String, String>>,
     hosts: RwLock<HashMap<String, Arc<watch::Sender<Route>>>>,
 }
 
@@ -73,7 +75,18 @@ impl Routes {
         self.hosts.write().unwrap_or_else(PoisonError::into_inner).remove(host);
     }
 
+    /// From now on `host` is answered as `of` is, whatever that is answered by.
+    pub fn alias(&self, host: &str, of: &str) {
+        self.aliases.write().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), of.to_owned());
+    }
+
+    pub fn unalias(&self, host: &str) {
+        self.aliases.write().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
     fn cell(&self, host: &str) -> Option<Arc<watch::Sender<Route>>> {
+        let aliases = self.aliases.read().unwrap_or_else(PoisonError::into_inner);
+        let host = aliases.get(host).map_or(host, String::as_str);
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         hosts.get(host).or_else(|| hosts.get(ANY_HOST)).cloned()
     }

@@ -141,7 +141,16 @@ mod tests {
         let manifest =
             json!({"layers": [{"mediaType": "own", "digest": layer, "size": 3}], "annotations": {"dev.dae.app": "a"}});
         let manifest = store.keep(manifest.to_string().as_bytes()).unwrap();
-        Image { manifest, config, layers: Vec::new(), files: Vec::new(), protected: Vec::new(), warnings: Vec::new() }
+        Image {
+            manifest,
+            config,
+            layers: Vec::new(),
+            files: Vec::new(),
+            protected: Vec::new(),
+            sealed: None,
+            release: crate::packaging::ReleaseFile::example(""),
+            warnings: Vec::new(),
+        }
     }
 
     fn base(architecture: &str) -> Base {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::cut::{self, Holds, plan};
 use super::item::{Content, Item, Sums, in_parallel};
 use super::layer::{Blob, Built, Store};
-use super::sealed::{self, Recipient, SEALED_FILE, Secrets};
 use super::release::{self, APP_DIR, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR};
+use super::sealed::{self, Recipient, SEALED_FILE, Secrets};
 use super::{Digest, dists, select};
 use crate::app::{App, Manifest, Serves, Worker};
 use crate::problem::{Doing as _, Problem, Result};
@@ -20,7 +20,7 @@ pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// On a layer: the distributions it holds, with blanks between.
-const DISTS: &str = "dev.dae.dist";
+pub const DISTS: &str = "dev.dae.dist";
 /// On the layer of sealed secrets: the key they are sealed to.
 const SEALED: &str = "dev.dae.sealed";
 /// On the manifest: the app it is of.
@@ -37,6 +37,8 @@ pub struct Image {
     /// Hold secrets: they are in it for the one they are sealed to, or not at all.
     pub protected: Vec<String>,
     pub sealed: Option<Recipient>,
+    /// What a remote is told of it.
+    pub release: ReleaseFile,
     pub warnings: Vec<Problem>,
 }
 
@@ -113,7 +115,8 @@ pub fn pack(
     let mut plans = cut::dists(site.dists);
     plans.extend([others, own].into_iter().filter(|items| !items.is_empty()).map(|items| plan(Holds::Runtime, items)));
     plans.extend(cut::app(items));
-    plans.push(plan(Holds::Release, vec![release_file(app, environment, pins)?]));
+    let release = release_file(app, environment, pins);
+    plans.push(plan(Holds::Release, vec![item(&release)?]));
 
     let store = Store { folder: cache.join("layers") };
     let mut built = in_parallel(&plans, |plan| store.build(plan))?;
@@ -135,7 +138,7 @@ pub fn pack(
     let manifest = store.keep(&manifest(app, &config, &layers)?)?;
     let warnings = selection.warnings.into_iter().chain(site.warnings).collect();
     let protected = selection.protected.into_keys().collect();
-    Ok(Image { manifest, config, layers, files, protected, sealed: recipient, warnings })
+    Ok(Image { manifest, config, layers, files, protected, sealed: recipient, release, warnings })
 }
 
 /// The layer of the secrets: made once, because sealing makes other bytes each time.
@@ -153,9 +156,9 @@ pub fn secrets(app: &App) -> Result<Secrets> {
     select::secrets(&select::select(&app.root, &app.manifest)?.protected)
 }
 
-fn release_file(app: &App, environment: &Environment, pins: Option<Digest>) -> Result<Item> {
+fn release_file(app: &App, environment: &Environment, pins: Option<Digest>) -> ReleaseFile {
     let full = &environment.version;
-    let release = ReleaseFile {
+    ReleaseFile {
         format: 1,
         app: app.name.clone(),
         manifest: app.manifest.clone(),
@@ -164,8 +167,11 @@ fn release_file(app: &App, environment: &Environment, pins: Option<Digest>) -> R
         platform: release::platform(),
         pins,
         dae: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let mut bytes = json(&release)?;
+    }
+}
+
+fn item(release: &ReleaseFile) -> Result<Item> {
+    let mut bytes = json(release)?;
     bytes.push(b'\n');
     Ok(Item { path: RELEASE_FILE.to_owned(), executable: false, content: Content::Bytes(bytes) })
 }
@@ -286,9 +292,9 @@ fn entrypoint(manifest: &Manifest) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use super::*;
 
     /// An app and its environment with fixed content, written in the order given.
     fn tree(files: &[(&str, &str)], mode: u32) -> (tempfile::TempDir, App, Environment) {

@@ -32,6 +32,24 @@ pub struct ReleaseFile {
     pub dae: String,
 }
 
+#[cfg(test)]
+impl ReleaseFile {
+    /// Of an app `a` with this app.yaml beyond the least it needs.
+    pub fn example(more: &str) -> Self {
+        let yaml = format!("application: a\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n{more}");
+        Self {
+            format: 1,
+            app: AppName::parse("a").unwrap(),
+            manifest: Manifest::parse(std::path::Path::new("app.yaml"), yaml.as_bytes()).unwrap().0,
+            python: "3.11".into(),
+            python_full: "3.11.7".into(),
+            platform: platform(),
+            pins: None,
+            dae: "0".into(),
+        }
+    }
+}
+
 /// This machine's platform, as OCI writes it.
 pub fn platform() -> String {
     format!("{}/{}", os(), architecture())

@@ -56,7 +56,10 @@ impl Key {
     /// Reads what [`Key::secret`] wrote.
     pub fn parse(text: &str) -> Result<Self> {
         // What is wrong is not told: it would show the key.
-        text.trim().parse().map(Self).map_err(|_| Problem::new("sealed.key", "that is no private key of the age format"))
+        text.trim()
+            .parse()
+            .map(Self)
+            .map_err(|_| Problem::new("sealed.key", "that is no private key of the age format"))
     }
 
     pub fn secret(&self) -> String {

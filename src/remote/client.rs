@@ -9,7 +9,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use super::api::{Accepted, Capabilities, NewRelease, Processes, Refusal, ReleaseId, ReleaseState, Releases, Rollback};
+use super::api::{
+    Accepted, Capabilities, Config, ConfigChange, Domains, NewRelease, NewRun, Offered, Planned, Processes, Refusal,
+    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange,
+};
 use super::config::is_here;
 use super::credentials::Token;
 use super::login::Login;
@@ -20,6 +23,7 @@ use crate::problem::{Problem, Result};
 pub mod exit {
     pub const REFUSED: u8 = 3;
     pub const UPLOAD: u8 = 4;
+    pub const COMMAND: u8 = 5;
     pub const UNHEALTHY: u8 = 6;
     pub const OVERTAKEN: u8 = 7;
     pub const CANCELLED: u8 = 8;
@@ -256,8 +260,12 @@ impl Client {
         if !answer.status.is_success() {
             return Err(self.refused(&answer, usual));
         }
+        self.parsed(&answer, usual)
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, answer: &Answer, usual: u8) -> Result<T> {
         serde_json::from_slice(&answer.body).map_err(|error| {
-            self.unexpected(&answer).because(error).hint(format!("is {} a dae remote?", self.address())).exit(usual)
+            self.unexpected(answer).because(error).hint(format!("is {} a dae remote?", self.address())).exit(usual)
         })
     }
 
@@ -304,14 +312,87 @@ impl Client {
         live: Option<ReleaseId>,
         usual: u8,
     ) -> Result<Accepted> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Problem::new("json", "could not write JSON").because(error))?;
-        let live = live.map_or_else(|| "none".to_owned(), |id| id.to_string());
-        let ask = Ask::new(Method::POST, path)
-            .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .header(reqwest::header::IF_MATCH, format!("\"{live}\""))
-            .body(body);
-        self.json(ask, usual).await
+        self.json(if_live(body_of(Method::POST, path, body)?, live), usual).await
+    }
+
+    /// What a deploy of an image would do; `usual` is the exit code of a refusal.
+    pub async fn plan(&self, app: &AppName, offered: &Offered, usual: u8) -> Result<Planned> {
+        self.json(body_of(Method::POST, &format!("/dae/v1/apps/{app}/plan"), offered)?, usual).await
+    }
+
+    pub async fn config(&self, app: &AppName, reveal: bool) -> Result<Config> {
+        let query = if reveal { "?reveal=true" } else { "" };
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/config{query}")), 1).await
+    }
+
+    pub async fn change_config(
+        &self,
+        app: &AppName,
+        change: &ConfigChange,
+        live: Option<ReleaseId>,
+    ) -> Result<Changed<Config>> {
+        self.changed(&format!("/dae/v1/apps/{app}/config"), change, live).await
+    }
+
+    pub async fn scale(&self, app: &AppName) -> Result<Scale> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/scale")), 1).await
+    }
+
+    pub async fn change_scale(
+        &self,
+        app: &AppName,
+        change: &ScaleChange,
+        live: Option<ReleaseId>,
+    ) -> Result<Changed<Scale>> {
+        self.changed(&format!("/dae/v1/apps/{app}/scale"), change, live).await
+    }
+
+    async fn changed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+        live: Option<ReleaseId>,
+    ) -> Result<Changed<T>> {
+        let answer = self.send(if_live(body_of(Method::PATCH, path, body)?, live)).await?;
+        match answer.status {
+            StatusCode::ACCEPTED => self.parsed(&answer, 1).map(Changed::Released),
+            status if status.is_success() => self.parsed(&answer, 1).map(Changed::Now),
+            _ => Err(self.refused(&answer, 1)),
+        }
+    }
+
+    pub async fn domains(&self, app: &AppName) -> Result<Domains> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/domains")), 1).await
+    }
+
+    pub async fn add_domain(&self, app: &AppName, host: &str) -> Result<Domains> {
+        self.json(Ask::new(Method::PUT, self.domain_path(app, host)), 1).await
+    }
+
+    pub async fn remove_domain(&self, app: &AppName, host: &str) -> Result<Domains> {
+        self.json(Ask::new(Method::DELETE, self.domain_path(app, host)), 1).await
+    }
+
+    /// What a person typed as a host may hold anything.
+    fn domain_path(&self, app: &AppName, host: &str) -> String {
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(["dae", "v1", "apps", app.as_str(), "domains", host]);
+        }
+        url.into()
+    }
+
+    pub async fn start_run(&self, app: &AppName, new: &NewRun) -> Result<RunAccepted> {
+        self.json(body_of(Method::POST, &format!("/dae/v1/apps/{app}/runs"), new)?, 1).await
+    }
+
+    pub async fn runs(&self, app: &AppName) -> Result<Runs> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/runs")), 1).await
+    }
+
+    pub async fn end_run(&self, app: &AppName, run: RunId) -> Result<()> {
+        let answer = self.send(Ask::new(Method::DELETE, format!("/dae/v1/apps/{app}/runs/{run}"))).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(self.refused(&answer, 1)) }
     }
 
     /// The last lines its processes printed.
@@ -337,6 +418,26 @@ impl Client {
         }
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
+}
+
+/// What came of a change.
+#[derive(Debug)]
+pub enum Changed<T> {
+    /// A new release is made of it.
+    Released(Accepted),
+    /// Nothing had to be released: this is how it is.
+    Now(T),
+}
+
+fn body_of(method: Method, path: &str, body: &impl serde::Serialize) -> Result<Ask> {
+    let body = serde_json::to_vec(body).map_err(|error| Problem::new("json", "could not write JSON").because(error))?;
+    Ok(Ask::new(method, path).header(reqwest::header::CONTENT_TYPE, "application/json").body(body))
+}
+
+/// Only in the place of `live`, and of nothing else.
+fn if_live(ask: Ask, live: Option<ReleaseId>) -> Ask {
+    let live = live.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    ask.header(reqwest::header::IF_MATCH, format!("\"{live}\""))
 }
 
 /// An error and what lies beneath it; reqwest's own text leaves that out.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::api::{DeployEvent, NewRelease, ReleaseId};
-use super::client::{Client, exit};
+use super::api::{DeployEvent, NewRelease, Offered, OfferedBlob, ReleaseId};
+use super::client::{Changed, Client, exit};
 use super::events::Live;
 use super::registry::Offer;
 use crate::app::AppName;
@@ -48,6 +48,21 @@ pub async fn recipient(client: &Client) -> Result<Option<Recipient>> {
             .because("it tells no key to seal them to")
             .hint("update the remote, or take `protected_files` out of app.yaml")
             .exit(exit::REFUSED)),
+    }
+}
+
+/// What a remote is asked about before anything is sent.
+pub fn offered(image: &Image) -> Offered {
+    let mut blobs: Vec<_> =
+        image.blobs().map(|blob| OfferedBlob { digest: blob.digest.to_string(), size: blob.size }).collect();
+    blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
+    blobs.dedup();
+    Offered {
+        image: image.digest().to_string(),
+        blobs,
+        python: image.release.python.clone(),
+        platform: image.release.platform.clone(),
+        sealed_to: image.sealed.as_ref().map(ToString::to_string),
     }
 }
 
@@ -119,6 +134,14 @@ pub async fn rollback(
     let live = client.live(app).await?;
     let accepted = client.rollback(app, to, live).await?;
     Ok((live, follow(client, &accepted.events, accepted.release, tell).await?))
+}
+
+/// Follows what a change brought about.
+pub async fn changed<T>(client: &Client, changed: Changed<T>, tell: Tell<'_>) -> Result<Option<Live>> {
+    match changed {
+        Changed::Released(accepted) => follow(client, &accepted.events, accepted.release, tell).await.map(Some),
+        Changed::Now(_) => Ok(None),
+    }
 }
 
 /// Follows a release that is under way, or was.

@@ -1,11 +1,12 @@
-//! Follows one release's events to their end, over as many connections as it takes.
+//! Follows a release's or a run's events to their end, over as many connections as it takes.
 
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderName};
+use serde::de::DeserializeOwned;
 
-use super::api::{DeployEvent, ReleaseId};
+use super::api::{DeployEvent, ReleaseId, RunEvent, RunId};
 use super::client::{Ask, Client, Silent, exit};
 use crate::problem::{Problem, Result};
 
@@ -29,37 +30,81 @@ impl Client {
         release: ReleaseId,
         hear: &mut (dyn FnMut(&DeployEvent) + Send),
     ) -> Result<Live> {
+        let end = self.listen(path, |event: DeployEvent| {
+            hear(&event);
+            match event {
+                DeployEvent::Live { release, url, took_ms } => Some(Ok(Live { release, url, took_ms })),
+                DeployEvent::Failed { release, problem, serving } => Some(Err(failed(release, problem, serving))),
+                DeployEvent::Step { .. } | DeployEvent::Output { .. } => None,
+            }
+        });
+        end.await.map_err(|lost| match lost {
+            Lost::Refused(problem) => problem,
+            Lost::Sight(why) => lost_sight(why, release),
+        })?
+    }
+
+    /// Hands on what a run prints until it has ended; the code it ended with, and why where it did not by itself.
+    pub async fn follow_run(
+        &self,
+        path: &str,
+        run: RunId,
+        hear: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(u8, Option<String>)> {
+        let end = self.listen(path, |event| match event {
+            RunEvent::Output { line } => {
+                hear(line);
+                None
+            }
+            RunEvent::Ended { code, why, .. } => Some((code, why)),
+        });
+        end.await.map_err(|lost| match lost {
+            Lost::Refused(problem) => problem,
+            Lost::Sight(why) => {
+                Problem::new("remote.lost", format!("lost sight of {run}; it may still go on at the remote"))
+                    .because(why)
+                    .try_running(format!("dae run --remote {} --attach {run}", self.name))
+                    .exit(exit::UNREACHABLE)
+            }
+        })
+    }
+
+    /// Hears events, each once and over as many connections as it takes, until one is an end.
+    async fn listen<E: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        mut hear: impl FnMut(E) -> Option<T>,
+    ) -> Result<T, Lost> {
         let mut last_id = None::<String>;
         let mut heard = Instant::now();
         let mut tries = 0;
         loop {
-            let mut note = |event: &DeployEvent| {
+            let mut note = |event: E| {
                 heard = Instant::now();
                 tries = 0;
-                hear(event);
+                hear(event)
             };
-            let outcome = self.follow_once(path, &mut last_id, &mut note).await;
-            let why = match outcome {
-                Ok(Some(end)) => return end,
+            let why = match self.listen_once(path, &mut last_id, &mut note).await {
+                Ok(Some(end)) => return Ok(end),
                 Ok(None) => Problem::new("remote.broke-off", format!("remote `{}` stopped telling", self.name)),
                 Err(Gone::Silent(silent)) => silent.into(),
-                Err(Gone::Refused(problem)) => return Err(problem),
+                Err(Gone::Refused(problem)) => return Err(Lost::Refused(problem)),
             };
             if heard.elapsed() > PATIENCE {
-                return Err(lost(why, release));
+                return Err(Lost::Sight(why));
             }
             tokio::time::sleep(Duration::from_millis(PAUSES[tries.min(PAUSES.len() - 1)])).await;
             tries += 1;
         }
     }
 
-    /// One connection. `None` when it ended before the release did.
-    async fn follow_once(
+    /// One connection. `None` when it ended before an end was told.
+    async fn listen_once<E: DeserializeOwned, T>(
         &self,
         path: &str,
         last_id: &mut Option<String>,
-        hear: &mut (dyn FnMut(&DeployEvent) + Send),
-    ) -> Result<Option<Result<Live>>, Gone> {
+        hear: &mut impl FnMut(E) -> Option<T>,
+    ) -> Result<Option<T>, Gone> {
         let mut ask = Ask::new(Method::GET, path).header(ACCEPT, "text/event-stream");
         if let Some(id) = &last_id {
             ask = ask.header(HeaderName::from_static("last-event-id"), id.clone());
@@ -83,19 +128,21 @@ impl Client {
                     last_id.clone_from(&message.id);
                 }
                 // Kinds a later version may add are passed over.
-                let Ok(event) = serde_json::from_str::<DeployEvent>(&message.data) else { continue };
-                hear(&event);
-                match event {
-                    DeployEvent::Live { release, url, took_ms } => return Ok(Some(Ok(Live { release, url, took_ms }))),
-                    DeployEvent::Failed { release, problem, serving } => {
-                        return Ok(Some(Err(failed(release, problem, serving))));
-                    }
-                    DeployEvent::Step { .. } | DeployEvent::Output { .. } => {}
+                let Ok(event) = serde_json::from_str::<E>(&message.data) else { continue };
+                if let Some(end) = hear(event) {
+                    return Ok(Some(end));
                 }
             }
         }
         Ok(None)
     }
+}
+
+/// Why the end was not heard.
+enum Lost {
+    Refused(Problem),
+    /// Nothing was heard for so long that it was given up.
+    Sight(Problem),
 }
 
 enum Gone {
@@ -116,7 +163,7 @@ fn failed(release: ReleaseId, mut problem: Problem, serving: Option<ReleaseId>) 
     }
 }
 
-fn lost(why: Problem, release: ReleaseId) -> Problem {
+fn lost_sight(why: Problem, release: ReleaseId) -> Problem {
     Problem::new("remote.lost", format!("lost sight of {release}; the remote may still be at it"))
         .because(why)
         .try_running(format!("dae deploy --attach {release}"))

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod config;
 pub mod credentials;
 pub mod deploy;
+pub mod difference;
 mod events;
 mod file;
 pub mod kubernetes;

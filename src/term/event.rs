@@ -16,6 +16,8 @@ pub enum Shown<'a> {
     /// Only for programs.
     Nothing,
     Line(Line),
+    /// A part of the answer that comes before its end: a line on stdout.
+    Answer(&'a str),
     /// Replaces the one moving line, until the next `Line` or `Progress`.
     Progress(Progress),
     Problem(&'a Problem),

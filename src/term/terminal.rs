@@ -107,6 +107,11 @@ impl Terminal {
         match event.show() {
             Shown::Nothing => {}
             Shown::Line(line) => self.line(&line),
+            Shown::Answer(text) => {
+                self.still();
+                // An empty line is a line.
+                self.write_out(&format!("{text}\n"));
+            }
             Shown::Progress(progress) => self.moving(&progress),
             Shown::Problem(problem) => self.write_err(&draw(problem, self.stderr)),
         }

@@ -43,7 +43,9 @@ fn a_secret_reaches_the_app_and_nobody_else() {
     assert!(listed.stdout.contains("local_config.py (sealed)\nsecrets/pass (sealed)"), "{}", listed.raw());
     let packed = remote.dae(&["package"]).ok();
     assert!(
-        packed.stderr.contains("left out, because secrets are sealed to the remote they go to: local_config.py, secrets/pass"),
+        packed
+            .stderr
+            .contains("left out, because secrets are sealed to the remote they go to: local_config.py, secrets/pass"),
         "{}",
         packed.raw()
     );

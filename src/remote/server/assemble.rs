@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::blobs::Blobs;
 use crate::app::AppName;
-use crate::packaging::{self, APP_DIR, Digest, Limits, RELEASE_FILE, Key, RUNTIME_DIR, ReleaseFile, SEALED_FILE, SITE_DIR};
+use crate::packaging::{
+    self, APP_DIR, Digest, Key, Limits, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SEALED_FILE, SITE_DIR,
+};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// A release on disk, ready to be run.
@@ -84,6 +86,13 @@ pub fn made_with(place: &Path) -> Vec<String> {
     let record =
         fs::read(place.join("release.json")).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
     record.map(|Record { site, runtime, .. }| vec![site, runtime]).unwrap_or_default()
+}
+
+/// What an image that was put together runs with.
+pub fn release_file_of(dir: &Path, app: &AppName, image: &Digest) -> Option<ReleaseFile> {
+    let place = dir.join("apps").join(app.as_str()).join("releases").join(image.hex());
+    let bytes = fs::read(place.join("release.json")).ok()?;
+    serde_json::from_slice::<Record>(&bytes).ok().map(|record| record.release)
 }
 
 impl Assembly<'_> {
@@ -149,8 +158,9 @@ impl Assembly<'_> {
         };
         let opened = into.join("opened");
         fs::create_dir(&opened)?;
-        packaging::unseal(&bytes, self.key, &opened)
-            .map_err(|problem| problem.try_running("dae deploy").hint("in the app's folder, to seal them for this one"))?;
+        packaging::unseal(&bytes, self.key, &opened).map_err(|problem| {
+            problem.try_running("dae deploy").hint("in the app's folder, to seal them for this one")
+        })?;
         link_tree(&opened, root, &["permdir"])?;
         fs::remove_dir_all(&opened)?;
         Ok(())

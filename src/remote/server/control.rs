@@ -19,7 +19,7 @@ use super::auth::Verb;
 use super::caller::Caller;
 use super::logs;
 use super::refusal::{Answer, Refused};
-use super::store::{Draft, Expected, Moved};
+use super::store::{Draft, Expected, Moved, With};
 use crate::app::AppName;
 use crate::packaging::{self, Digest};
 use crate::problem::Problem;
@@ -28,7 +28,7 @@ use crate::remote::api::{
 };
 
 /// The largest body of a request here.
-const LARGEST: usize = 64 << 10;
+const LARGEST: usize = 512 << 10;
 
 pub fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -36,8 +36,11 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/releases", get(releases).post(release))
         .route("/dae/v1/apps/{app}/releases/{id}/events", get(events))
         .route("/dae/v1/apps/{app}/rollback", post(rollback))
+        .route("/dae/v1/apps/{app}/plan", post(super::plan::plan))
         .route("/dae/v1/apps/{app}/processes", get(processes))
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
+        .merge(super::changes::routes())
+        .merge(super::runs::routes())
         .fallback(nothing)
 }
 
@@ -104,7 +107,7 @@ async fn release(
         ));
     }
     server.blobs.touch(&image);
-    let draft = Draft { image: image.to_string(), message, by, git, repeats: None };
+    let draft = Draft { image: image.to_string(), message, by, git, repeats: None, settings: With::Current };
     accept(server, app, draft, expected, &headers).await
 }
 
@@ -141,11 +144,18 @@ async fn rollback(
         }
     }
     let message = Some(format!("rollback to {}", target.id));
-    let draft = Draft { image: target.image, message, by: None, git: target.git, repeats: Some(target.id) };
+    let (image, git, repeats, settings) = (target.image, target.git, Some(target.id), With::Of(target.id));
+    let draft = Draft { image, message, by: None, git, repeats, settings };
     accept(server, app, draft, expected, &headers).await
 }
 
-async fn accept(server: Arc<Server>, app: AppName, draft: Draft, expected: Expected, headers: &HeaderMap) -> Answer {
+pub(super) async fn accept(
+    server: Arc<Server>,
+    app: AppName,
+    draft: Draft,
+    expected: Expected,
+    headers: &HeaderMap,
+) -> Answer {
     let url = server.url_of(&app, headers);
     // Accepted and started in one piece: this request may be given up at any await, a release may not.
     let accepted = super::blocking(move || match server.store.accept(&app, draft, expected)? {
@@ -162,7 +172,7 @@ async fn accept(server: Arc<Server>, app: AppName, draft: Draft, expected: Expec
 }
 
 /// `If-Match: "r41"`, `"none"`, or `*`; without one anything may be live.
-fn expected(headers: &HeaderMap) -> Result<Expected, Refused> {
+pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Refused> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Expected::Anything) };
     let text = value.to_str().unwrap_or_default().trim();
     match text.trim_matches('"') {
@@ -174,7 +184,7 @@ fn expected(headers: &HeaderMap) -> Result<Expected, Refused> {
     }
 }
 
-fn precondition(app: &AppName, moved: Moved) -> Refused {
+pub(super) fn precondition(app: &AppName, moved: Moved) -> Refused {
     let problem = match &moved.live {
         None => Problem::new("release.moved", format!("nothing of `{app}` is live")),
         Some(live) => live_instead(app, live),
@@ -192,7 +202,7 @@ pub(super) fn live_instead(app: &AppName, live: &Release) -> Problem {
         .hint("look at what it changed, then deploy again to replace it")
 }
 
-fn no_release(app: &AppName, id: ReleaseId) -> Refused {
+pub(super) fn no_release(app: &AppName, id: ReleaseId) -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         Problem::new("release.unknown", format!("`{app}` has no release {id}"))
@@ -200,11 +210,15 @@ fn no_release(app: &AppName, id: ReleaseId) -> Refused {
     )
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
-    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
+    read_up_to(body, LARGEST).await
+}
+
+pub(super) async fn read_up_to<T: DeserializeOwned>(body: Body, largest: usize) -> Result<T, Refused> {
+    let bytes = axum::body::to_bytes(body, largest).await.map_err(|error| {
         Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            Problem::new("node.too-large", format!("the request could not be read, or has more than {LARGEST} bytes"))
+            Problem::new("node.too-large", format!("the request could not be read, or has more than {largest} bytes"))
                 .because(error),
         )
     })?;

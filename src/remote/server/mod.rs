@@ -9,23 +9,28 @@ mod assemble;
 pub mod auth;
 mod blobs;
 mod caller;
+mod changes;
 mod collect;
+mod command;
 mod config;
 mod control;
 mod disk;
 mod front;
 mod logs;
+mod plan;
 mod platforms;
 mod processes;
 mod refusal;
 mod registry;
 mod releases;
+mod runs;
 mod secret;
+mod settings;
 mod store;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use blobs::Blobs;
@@ -37,8 +42,10 @@ pub use collect::Collected;
 use platforms::Platforms;
 use releases::Releases;
 pub use releases::Told;
+use runs::Runs;
 use store::Store;
 
+use crate::app::AppName;
 use crate::node::{Node, Settings};
 use crate::packaging::{Digest, Key};
 use crate::problem::{Doing as _, Problem, Result};
@@ -61,6 +68,9 @@ pub struct Server {
     key: Key,
     node: Arc<Node>,
     releases: Releases,
+    runs: Runs,
+    /// One release command of an app at a time.
+    commands: Mutex<HashMap<AppName, Arc<tokio::sync::Mutex<()>>>>,
     platforms: Platforms,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
@@ -173,16 +183,33 @@ impl Server {
         let key = secret::open(&dir)?;
         let store = Store::open(&dir.join(STORE))?;
         store.fail_unfinished()?;
+        store.end_lost_runs()?;
         assemble::tidy(&dir);
         let live: HashSet<_> = store.live_apps()?.into_iter().map(|(app, _)| app).collect();
         for app in &live {
             node.hold(app);
         }
+        for (host, app) in store.all_domains()? {
+            node.routes.alias(&host, &format!("{}.{}", app.host(), home.config.domain));
+        }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
         let releases = Releases::new(live, tell);
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
-        Ok(Arc::new(Self { domain, dir, store, blobs, key, node, releases, platforms, in_use: RwLock::default(), grace }))
+        Ok(Arc::new(Self {
+            domain,
+            dir,
+            store,
+            blobs,
+            key,
+            node,
+            releases,
+            runs: Runs::default(),
+            commands: Mutex::default(),
+            platforms,
+            in_use: RwLock::default(),
+            grace,
+        }))
     }
 
     /// While this is held nothing is collected. For work on the disk only.
@@ -197,6 +224,11 @@ impl Server {
 
     fn settings(&self) -> &Settings {
         &self.node.settings
+    }
+
+    /// The app's own name under the node's domain.
+    fn host_of(&self, app: &AppName) -> String {
+        format!("{}.{}", app.host(), self.domain)
     }
 }
 

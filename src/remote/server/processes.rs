@@ -39,6 +39,18 @@ impl Server {
                 memory: memory(stat.pid),
             }));
         }
+        for (id, leader) in self.runs.leaders(app) {
+            let Ok(Some((run, _))) = self.store.run(app, id) else { continue };
+            let members = table.iter().filter(|stat| stat.pid == leader);
+            processes.extend(members.map(|stat| Process {
+                release: run.release,
+                state: ProcessState::Running,
+                process: format!("{id}: {}", run.command.join(" ")),
+                pid: stat.pid,
+                uptime_s: uptime(stat.started).as_secs(),
+                memory: memory(stat.pid),
+            }));
+        }
         processes
     }
 }

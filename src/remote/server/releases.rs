@@ -1,6 +1,6 @@
 //! From an accepted release to one that serves, or to the reason why not. Each is a task of the node's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
 use crate::remote::api::{DeployEvent, Release, ReleaseId, ReleaseState};
+use crate::remote::client::exit;
+use crate::supervisor::{End, Process, Signal};
 
 /// What happened, for whoever runs the node.
 #[derive(Debug, Clone)]
@@ -51,6 +53,10 @@ pub struct Releases {
     tell: Box<dyn Fn(Told) + Send + Sync>,
 }
 
+/// How long a release command may take.
+const COMMAND_WITHIN: Duration = Duration::from_mins(30);
+/// Lines that explain why it failed.
+const LAST_LINES: usize = 100;
 /// Lines of a starting release that are told; a program that floods must not fill the store.
 const MOST_LINES: usize = 2_000;
 
@@ -106,7 +112,7 @@ impl Server {
     }
 
     /// The newest interpreter that compiled packages made for `minor` fit. Looked for only when none is known.
-    fn interpreter(&self, minor: &str) -> Result<Interpreter> {
+    pub(super) fn interpreter(&self, minor: &str) -> Result<Interpreter> {
         let fitting = |pythons: &[Interpreter]| {
             let fitting = pythons.iter().filter(|python| python.version.minor() == minor && python.path.exists());
             fitting.max_by_key(|python| python.version).cloned()
@@ -166,6 +172,8 @@ impl Server {
         let text = generation.1;
         self.step(app, release.id, "python", text, began).await;
 
+        self.release_command(app, release, expected, &generation.0, &assembled).await?;
+
         // What was live comes first: it goes on should this one fail.
         let mut coming_back = self.releases.coming_back.subscribe();
         // An error means that the node is gone, and this task with it.
@@ -190,6 +198,72 @@ impl Server {
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
             Wanted::Superseded => Err(self.superseded(app, release.id)?),
         }
+    }
+
+    /// What app.yaml wants run once before new code serves. Neither a rollback nor a change of settings brings any.
+    async fn release_command(
+        self: &Arc<Self>,
+        app: &AppName,
+        release: &Release,
+        expected: Expected,
+        generation: &Generation,
+        assembled: &Assembled,
+    ) -> Result<()> {
+        let Some(script) = &generation.manifest.release else { return Ok(()) };
+        let serves_already = |live: Release| live.image == release.image;
+        if release.repeats.is_some() || self.store.live(app)?.is_some_and(serves_already) {
+            return Ok(());
+        }
+        let lock = {
+            let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            commands.entry(app.clone()).or_default().clone()
+        };
+        let _alone = lock.lock().await;
+        // Somebody else's may have run while this one waited, and made it outdated.
+        self.still_wanted(app, release, expected)?;
+        let began = Instant::now();
+        let prepared = {
+            let (server, generation, words) = (self.clone(), generation.clone(), script.words().to_vec());
+            super::blocking(move || server.prepare(&generation, &words)).await?
+        };
+        let (say, mut said) = mpsc::unbounded_channel();
+        let process = Process::start(&prepared.spec, move |heard| drop(heard.line().map(|line| say.send(line))))
+            .map_err(|error| command_failed(script.as_str(), &error))?;
+        let mut last = VecDeque::new();
+        let mut count = 0;
+        let hear = async {
+            let mut some = Vec::new();
+            while said.recv_many(&mut some, 256).await > 0 {
+                let mut events = Vec::new();
+                for line in some.drain(..) {
+                    if last.len() == LAST_LINES {
+                        last.pop_front();
+                    }
+                    last.push_back(line.clone());
+                    count += 1;
+                    if count <= MOST_LINES {
+                        events.push(DeployEvent::Output { process: "release".to_owned(), line });
+                    }
+                }
+                self.tell(app, release.id, events).await;
+            }
+        };
+        let ended = tokio::time::timeout(COMMAND_WITHIN, async { tokio::join!(process.ended(), hear).0 }).await;
+        let why = match ended {
+            Ok(End::Code(0)) => {
+                self.step(app, release.id, "release", script.as_str().to_owned(), began).await;
+                return Ok(());
+            }
+            Ok(end) => end.to_string(),
+            Err(_) => {
+                process.stop(Signal::SIGTERM, Duration::from_secs(5)).await;
+                format!("it took longer than {} minutes", COMMAND_WITHIN.as_secs() / 60)
+            }
+        };
+        let lines: String = last.iter().flat_map(|line: &String| [line.as_str(), "\n"]).collect();
+        let mut problem = readable(command_failed(script.as_str(), &why).detail(lines), assembled);
+        problem.exit = exit::COMMAND;
+        Err(problem)
     }
 
     /// Compare-and-set once more, after the time it took to get ready.
@@ -217,7 +291,7 @@ impl Server {
         })
     }
 
-    async fn assemble(self: &Arc<Self>, app: &AppName, release: &Release) -> Result<Assembled> {
+    pub(super) async fn assemble(self: &Arc<Self>, app: &AppName, release: &Release) -> Result<Assembled> {
         let (server, app) = (self.clone(), app.clone());
         let image = Digest::parse(&release.image)?;
         super::blocking(move || {
@@ -228,7 +302,7 @@ impl Server {
     }
 
     /// The generation, and the full version of its interpreter.
-    async fn generation(
+    pub(super) async fn generation(
         self: &Arc<Self>,
         app: &AppName,
         release: &Release,
@@ -238,9 +312,13 @@ impl Server {
         let minor = assembled.file.python.clone();
         let server = self.clone();
         let python = super::blocking(move || server.interpreter(&minor)).await?;
+        let settings = self.settings_of(app, Some(release.id))?;
+        let mut env = self.platforms.env(app).await?;
+        env.retain(|(name, _)| !settings.env.contains_key(name));
+        env.extend(settings.env.clone());
         let generation = Generation {
             app: app.clone(),
-            manifest: assembled.file.manifest.clone(),
+            manifest: settings.scaled(assembled.file.manifest.clone()),
             root: assembled.root.clone(),
             launch: Launch {
                 python: python.path,
@@ -250,7 +328,7 @@ impl Server {
             },
             release: Some(release.id.to_string()),
             brought_by: Some(brought_by.to_string()),
-            env: self.platforms.env(app).await?,
+            env,
             learned: Some(assembled.learned.clone()),
         };
         Ok((generation, python.version.to_string()))
@@ -388,6 +466,13 @@ fn hush(problem: &mut Problem, assembled: &Assembled) {
     problem.detail = kept;
 }
 
+fn command_failed(script: &str, why: &dyn std::fmt::Display) -> Problem {
+    Problem::new("release.command", format!("the release command `{script}` failed"))
+        .because(why)
+        .hint("no code was switched; what the command did itself is done")
+        .exit(exit::COMMAND)
+}
+
 fn none_fits(minor: &str, installed: &[Interpreter]) -> Problem {
     let versions: Vec<String> = installed.iter().map(|python| python.version.to_string()).collect();
     let has = if versions.is_empty() { "has none".to_owned() } else { format!("has {}", versions.join(", ")) };
@@ -418,30 +503,18 @@ fn readable(mut problem: Problem, assembled: &Assembled) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Manifest;
-    use crate::packaging::{ReleaseFile, platform};
+    use crate::packaging::ReleaseFile;
     use crate::problem::Place;
 
     #[test]
     fn no_line_of_a_secret_is_quoted() {
-        let yaml = "application: a\nhandlers:\n- url: /.*\n  wsgi_app: app:app\nprotected_files: [local.py]\n";
-        let file = ReleaseFile {
-            format: 1,
-            app: AppName::parse("a").unwrap(),
-            manifest: Manifest::parse(Path::new("app.yaml"), yaml.as_bytes()).unwrap().0,
-            python: "3.11".into(),
-            python_full: "3.11.7".into(),
-            platform: platform(),
-            pins: None,
-            dae: "0".into(),
-        };
+        let file = ReleaseFile::example("protected_files: [local.py]\n");
         let folder = |name: &str| Path::new("/n").join(name);
         let (root, site, runtime, learned) = (folder("app"), folder("site"), folder("runtime"), folder("learned"));
         let assembled = Assembled { file, root, site, runtime, learned, unpacked: 0 };
         let detail = "Traceback:\n  File \"/n/app/app.py\", line 1, in f\n    import local\n  \
                       File \"/n/app/local.py\", line 2\n    KEY = 'hush\n          ^\nSyntaxError: unterminated\n";
-        let place =
-            Place { file: "local.py".into(), line: 2, column: 7, length: 5, text: "KEY = 'hush".into() };
+        let place = Place { file: "local.py".into(), line: 2, column: 7, length: 5, text: "KEY = 'hush".into() };
         let told = readable(Problem::new("app.import", "SyntaxError: 'hush").at(place).detail(detail), &assembled);
         assert!(!format!("{told:?}").contains("hush"), "{told:?}");
         insta::assert_snapshot!(told.detail, @r#"

@@ -1,8 +1,11 @@
 //! What a node remembers, in one SQLite file: releases and their events, images, tokens. All that was acknowledged
 //! survives a kill; two processes may have it open.
 
+mod domains;
 mod images;
 mod releases;
+mod runs;
+mod settings;
 mod tokens;
 
 use std::path::Path;
@@ -11,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use images::StoredManifest;
-pub use releases::{Draft, Expected, Moved, SUPERSEDED};
+pub use releases::{Draft, Expected, Moved, SUPERSEDED, With};
 
 use crate::problem::{Problem, Result};
 
@@ -73,8 +76,38 @@ CREATE TABLE tokens (
 ) STRICT;
 ";
 
+/// What each later version adds.
+const ADDED: &[&str] = &["
+-- What belongs to a release beside its image: environment and scale, sealed to the node's own key.
+CREATE TABLE settings (
+    app TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (app, id)
+) STRICT;
+-- Those of the next release.
+ALTER TABLE apps ADD COLUMN settings INTEGER;
+ALTER TABLE releases ADD COLUMN settings INTEGER;
+CREATE TABLE domains (
+    host TEXT PRIMARY KEY,
+    app TEXT NOT NULL
+) STRICT;
+CREATE TABLE runs (
+    app TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    release INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    by TEXT,
+    created TEXT NOT NULL,
+    -- None while it runs.
+    code INTEGER,
+    why TEXT,
+    PRIMARY KEY (app, id)
+) STRICT;
+"];
+
 /// The schema's version, kept in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 impl Store {
     /// Makes the file, or opens one that is there.
@@ -84,15 +117,27 @@ impl Store {
         let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrong)?;
         if version == 0 {
             transaction.execute_batch(SCHEMA).map_err(wrong)?;
+            transaction.pragma_update(None, "user_version", 1).map_err(wrong)?;
+        }
+        transaction.commit().map_err(wrong)?;
+        drop(connection);
+        Self::open(path)
+    }
+
+    /// Opens the file, which must be there; one of an earlier version is brought up to this one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut connection = open(path, OpenFlags::empty())?;
+        let transaction = connection.transaction().map_err(wrong)?;
+        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrong)?;
+        let missing = usize::try_from(version - 1).ok().and_then(|there| ADDED.get(there..)).unwrap_or_default();
+        for added in missing {
+            transaction.execute_batch(added).map_err(wrong)?;
+        }
+        if !missing.is_empty() {
             transaction.pragma_update(None, "user_version", VERSION).map_err(wrong)?;
         }
         transaction.commit().map_err(wrong)?;
         Self::checked(connection, path)
-    }
-
-    /// Opens the file, which must be there.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::checked(open(path, OpenFlags::empty())?, path)
     }
 
     fn checked(connection: Connection, path: &Path) -> Result<Self> {
@@ -141,12 +186,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_earlier_one_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(SCHEMA).unwrap();
+        old.execute_batch("INSERT INTO apps (name, last, live) VALUES ('a', 1, 1)").unwrap();
+        old.execute_batch("INSERT INTO releases (app, id, image, created, state) VALUES ('a', 1, 'i', '2026-01-01T00:00:00Z', 'live')").unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let store = Store::open(&path).unwrap();
+            let app = crate::app::AppName::parse("a").unwrap();
+            assert_eq!(store.live(&app).unwrap().unwrap().id.0, 1);
+            assert_eq!(store.settings(&app, None).unwrap(), None);
+        }
+    }
+
+    #[test]
     fn only_a_store_is_opened() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store.sqlite");
         assert_eq!(Store::open(&path).err().unwrap().code, "node.store");
         Store::create(&path).unwrap();
         Store::create(&path).unwrap();
+        assert_eq!(VERSION, 1 + i64::try_from(ADDED.len()).unwrap());
         let other = Connection::open(&path).unwrap();
         other.pragma_update(None, "user_version", 99).unwrap();
         assert_eq!(Store::open(&path).err().unwrap().code, "node.store-version");

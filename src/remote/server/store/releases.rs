@@ -17,6 +17,19 @@ pub struct Draft {
     pub by: Option<String>,
     pub git: Option<GitState>,
     pub repeats: Option<ReleaseId>,
+    pub settings: With,
+}
+
+/// Which settings a release has.
+#[derive(Debug, Clone, Default)]
+pub enum With {
+    /// Those of the one that is live, or what was set before anything was.
+    #[default]
+    Current,
+    /// Those of an earlier one.
+    Of(ReleaseId),
+    /// These, sealed.
+    New(Vec<u8>),
 }
 
 /// What must be live for a release to be accepted.
@@ -63,12 +76,25 @@ impl Store {
                 row.get(0)
             })
             .map_err(wrong)?;
-        let Draft { image, message, by, git, repeats } = draft;
+        let Draft { image, message, by, git, repeats, settings } = draft;
+        let settings: Option<u64> = match settings {
+            With::Current => transaction
+                .query_row("SELECT settings FROM apps WHERE name = ?1", [app.as_str()], |row| row.get(0))
+                .map_err(wrong)?,
+            With::Of(id) => transaction
+                .query_row(
+                    "SELECT settings FROM releases WHERE app = ?1 AND id = ?2",
+                    params![app.as_str(), id.0],
+                    |row| row.get(0),
+                )
+                .map_err(wrong)?,
+            With::New(sealed) => Some(super::settings::add(&transaction, app, &sealed)?),
+        };
         let created = jiff::Timestamp::now();
         transaction
             .execute(
-                "INSERT INTO releases (app, id, image, created, state, message, by, git, repeats)
-                 VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?6, ?7, ?8)",
+                "INSERT INTO releases (app, id, image, created, state, message, by, git, repeats, settings)
+                 VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?6, ?7, ?8, ?9)",
                 params![
                     app.as_str(),
                     id,
@@ -77,7 +103,8 @@ impl Store {
                     message,
                     by,
                     git.as_ref().map(text),
-                    repeats.map(|id| id.0)
+                    repeats.map(|id| id.0),
+                    settings,
                 ],
             )
             .map_err(wrong)?;
@@ -135,6 +162,9 @@ impl Store {
         if forgotten > 0 {
             let left = "SELECT 1 FROM releases WHERE releases.app = events.app AND releases.id = events.release";
             transaction.execute(&format!("DELETE FROM events WHERE NOT EXISTS ({left})"), []).map_err(wrong)?;
+            let used = "SELECT 1 FROM releases WHERE releases.app = settings.app AND releases.settings = settings.id
+                        UNION ALL SELECT 1 FROM apps WHERE apps.name = settings.app AND apps.settings = settings.id";
+            transaction.execute(&format!("DELETE FROM settings WHERE NOT EXISTS ({used})"), []).map_err(wrong)?;
         }
         transaction.commit().map_err(wrong)?;
         Ok(forgotten)
@@ -249,7 +279,11 @@ fn tell(transaction: &Transaction, app: &AppName, id: ReleaseId, event: &DeployE
                 .map_err(wrong)?;
             end("live", None)?;
             transaction
-                .execute("UPDATE apps SET live = ?2 WHERE name = ?1", params![app.as_str(), id.0])
+                .execute(
+                    "UPDATE apps SET live = ?2, settings = (SELECT settings FROM releases WHERE app = ?1 AND id = ?2)
+                     WHERE name = ?1",
+                    params![app.as_str(), id.0],
+                )
                 .map_err(wrong)?;
         }
         DeployEvent::Failed { problem, .. } => {
@@ -292,11 +326,11 @@ fn read(row: &Row) -> rusqlite::Result<Release> {
     })
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(row: &Row, at: usize) -> rusqlite::Result<T> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(row: &Row, at: usize) -> rusqlite::Result<T> {
     serde_json::from_str(&row.get::<_, String>(at)?).map_err(|error| bad(at, error))
 }
 
-fn bad(at: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn bad(at: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
 }
 
@@ -344,6 +378,35 @@ mod tests {
         assert_eq!(accept(Expected::Nothing).unwrap_err().live.unwrap().id, ReleaseId(2));
         assert_eq!(accept(Expected::Release(ReleaseId(2))).unwrap().id, ReleaseId(3));
         assert_eq!(accept(Expected::Anything).unwrap().id, ReleaseId(4));
+    }
+
+    #[test]
+    fn settings_go_with_releases() {
+        let (_dir, store, app) = store();
+        assert!(store.set_aside(&app, b"before").unwrap());
+        let release = |settings| {
+            let id = store.accept(&app, Draft { settings, ..draft("i") }, Expected::Anything).unwrap().unwrap().id;
+            (id, store.settings(&app, Some(id)).unwrap())
+        };
+        let next = || store.settings(&app, None).unwrap();
+        let (first, settings) = release(With::Current);
+        assert_eq!((settings.unwrap(), next().unwrap()), (b"before".to_vec(), b"before".to_vec()));
+        store.tell(&app, first, &[went_live(first.0)]).unwrap();
+        assert!(!store.set_aside(&app, b"late").unwrap());
+        // One that fails changes nothing.
+        let (second, settings) = release(With::New(b"new".to_vec()));
+        assert_eq!((settings.unwrap(), next().unwrap()), (b"new".to_vec(), b"before".to_vec()));
+        store.tell(&app, second, &[failed(second.0, "x")]).unwrap();
+        let (third, _) = release(With::New(b"newer".to_vec()));
+        store.tell(&app, third, &[went_live(third.0)]).unwrap();
+        assert_eq!(next().unwrap(), b"newer");
+        let (fourth, settings) = release(With::Of(first));
+        assert_eq!(settings.unwrap(), b"before");
+        store.tell(&app, fourth, &[went_live(fourth.0)]).unwrap();
+        assert_eq!(next().unwrap(), b"before");
+        store.forget_old(0).unwrap();
+        let left: u64 = store.lock().query_row("SELECT count(*) FROM settings", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 1);
     }
 
     #[test]

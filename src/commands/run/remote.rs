@@ -1,0 +1,128 @@
+//! `dae run --remote`: the command runs at the remote, and is listened to here.
+
+use serde_json::{Value, json};
+
+use crate::commands::online::{Which, WhichApp, block_on};
+use crate::commands::{Context, Outcome};
+use crate::problem::Result;
+use crate::remote::Client;
+use crate::remote::api::{NewRun, ReleaseId, RunId};
+use crate::remote::origin;
+use crate::term::{Event, Line, Paint, Shown, Text, Tone};
+
+/// Where a command runs, if not here.
+#[derive(Debug, clap::Args)]
+pub struct There {
+    /// Run it at this remote
+    #[arg(long, value_name = "NAME")]
+    remote: Option<String>,
+    #[command(flatten)]
+    app: WhichApp,
+    /// With this release's code [default: the live one's]
+    #[arg(long, value_name = "REL", requires = "remote")]
+    release: Option<ReleaseId>,
+    /// Start it and do not listen
+    #[arg(long, requires = "remote", conflicts_with = "attach")]
+    detach: bool,
+    /// Listen, from its beginning, to one that was started before
+    #[arg(long, value_name = "RUN", requires = "remote", conflicts_with = "command")]
+    attach: Option<RunId>,
+}
+
+/// A line the command printed: part of the answer.
+struct Printed(String);
+
+impl Event for Printed {
+    fn show(&self) -> Shown<'_> {
+        Shown::Answer(&self.0)
+    }
+
+    fn json(&self) -> Value {
+        json!({ "event": "output", "line": self.0 })
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Ended {
+    run: RunId,
+    release: Option<ReleaseId>,
+    code: u8,
+}
+
+impl Text for Ended {
+    fn text(&self, _: Paint) -> String {
+        String::new()
+    }
+
+    fn exit(&self) -> u8 {
+        self.code
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Started {
+    run: RunId,
+    release: ReleaseId,
+}
+
+impl Text for Started {
+    fn text(&self, _: Paint) -> String {
+        self.run.to_string()
+    }
+}
+
+impl There {
+    pub fn is_meant(&self) -> bool {
+        self.remote.is_some()
+    }
+}
+
+pub fn run(there: There, command: Vec<String>, context: &Context) -> Outcome {
+    let app = there.app.name(context)?;
+    let (client, _) = Which { remote: there.remote }.client(context, Some(&app))?;
+    block_on(async {
+        let (run, release, events) = match there.attach {
+            Some(run) => (run, None, format!("/dae/v1/apps/{app}/runs/{run}/events")),
+            None => {
+                let new = NewRun { command, release: there.release, by: Some(origin::by()) };
+                let accepted = client.start_run(&app, &new).await?;
+                (accepted.run, Some(accepted.release), accepted.events)
+            }
+        };
+        if let (true, Some(release)) = (there.detach, release) {
+            return Ok(Box::new(Started { run, release }) as Box<dyn crate::term::Report>);
+        }
+        let named = release.map(|release| format!(" with the code of {release}")).unwrap_or_default();
+        context.say("Running", format!("{run} of {app} on {}{named}", client.name));
+        let (code, why) = listen(&client, &app, run, &events, context).await?;
+        if let Some(why) = why {
+            context.terminal.line(&Line::new(Tone::Warning, "ended", format!("{run}: {why}")));
+        }
+        Ok(Box::new(Ended { run, release, code }) as Box<dyn crate::term::Report>)
+    })
+}
+
+/// A first Ctrl-C ends the command, a second one only the listening.
+async fn listen(
+    client: &Client,
+    app: &crate::app::AppName,
+    run: RunId,
+    events: &str,
+    context: &Context,
+) -> Result<(u8, Option<String>)> {
+    let mut hear = |line: String| context.terminal.tell(&Printed(line));
+    let followed = client.follow_run(events, run, &mut hear);
+    tokio::pin!(followed);
+    tokio::select! {
+        ended = &mut followed => return ended,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    client.end_run(app, run).await?;
+    tokio::select! {
+        ended = followed => ended,
+        _ = tokio::signal::ctrl_c() => {
+            context.say("Left", format!("{run} is ending at the remote"));
+            Ok((130, None))
+        }
+    }
+}

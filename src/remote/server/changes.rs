@@ -1,0 +1,297 @@
+//! What can be changed of an app without new code: its environment, how many of its processes run, the hosts it answers for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use super::auth::Verb;
+use super::caller::Caller;
+use super::control::{accept, expected, precondition, read};
+use super::refusal::{Answer, Refused};
+use super::settings::Settings;
+use super::store::{Draft, Expected, Moved, With};
+use super::{Server, blocking};
+use crate::app::{AppName, Manifest};
+use crate::problem::Problem;
+use crate::remote::api::{Config, ConfigChange, Domains, Release, Scale, ScaleChange};
+
+pub fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/dae/v1/apps/{app}/config", get(config).patch(change_config))
+        .route("/dae/v1/apps/{app}/scale", get(scale).patch(change_scale))
+        .route("/dae/v1/apps/{app}/domains", get(domains))
+        .route("/dae/v1/apps/{app}/domains/{host}", put(add_domain).delete(remove_domain))
+}
+
+#[derive(Debug, Deserialize)]
+struct Shown {
+    #[serde(default)]
+    reveal: bool,
+}
+
+async fn config(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Answer {
+    // Who may change the code may read all that the code can.
+    let app = caller.may(if shown.reveal { Verb::Deploy } else { Verb::Read }, &app)?;
+    let (live, settings) = current(&server, &app)?;
+    Ok(Json(told(app, live.as_ref(), settings, shown.reveal)).into_response())
+}
+
+fn current(server: &Server, app: &AppName) -> Result<(Option<Release>, Settings), Refused> {
+    Ok((server.store.live(app)?, server.settings_of(app, None)?))
+}
+
+fn told(app: AppName, live: Option<&Release>, settings: Settings, reveal: bool) -> Config {
+    let config = settings.env.into_iter().map(|(name, value)| (name, Some(value).filter(|_| reveal))).collect();
+    Config { app, release: live.map(|live| live.id), config }
+}
+
+async fn change_config(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let expected = expected(&headers)?;
+    let change: ConfigChange = read(body).await?;
+    let (live, before) = current(&server, &app)?;
+    let mut settings = before.clone();
+    settings.change(&change).map_err(unprocessable)?;
+    if settings == before {
+        met(&app, expected, live.as_ref())?;
+        return Ok(Json(told(app, live.as_ref(), settings, false)).into_response());
+    }
+    let Some(live) = live else {
+        let sealed = server.seal_settings(&settings)?;
+        if !expected.is_met_by(None) || !server.store.set_aside(&app, &sealed)? {
+            return Err(precondition(&app, Moved { live: server.store.live(&app)?.map(Box::new) }));
+        }
+        return Ok(Json(told(app, None, settings, false)).into_response());
+    };
+    let message = said("config", &change.set, &change.unset);
+    again(server, app, live, settings, Said { message, by: change.by }, expected, &headers).await
+}
+
+/// Names, and no values: a release's message is for everybody.
+fn said(what: &str, set: &BTreeMap<String, String>, unset: &[String]) -> String {
+    let names = set.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let parts = [(!set.is_empty(), format!("set {names}")), (!unset.is_empty(), format!("unset {}", unset.join(", ")))];
+    let parts: Vec<String> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
+    format!("{what}: {}", parts.join(", "))
+}
+
+/// What a release is remembered by.
+struct Said {
+    message: String,
+    by: Option<String>,
+}
+
+/// The live image with other settings.
+async fn again(
+    server: Arc<Server>,
+    app: AppName,
+    live: Release,
+    settings: Settings,
+    said: Said,
+    expected: Expected,
+    headers: &HeaderMap,
+) -> Answer {
+    // What was looked at is what is replaced, whatever was asked for: else somebody's change in between would be lost.
+    if !expected.is_met_by(Some(live.id)) {
+        return Err(precondition(&app, Moved { live: Some(Box::new(live)) }));
+    }
+    let expected = Expected::Release(live.id);
+    let Said { message, by } = said;
+    let settings = With::New(server.seal_settings(&settings)?);
+    let draft = Draft { image: live.image, message: Some(message), by, git: live.git, repeats: None, settings };
+    accept(server, app, draft, expected, headers).await
+}
+
+fn met(app: &AppName, expected: Expected, live: Option<&Release>) -> Result<(), Refused> {
+    if expected.is_met_by(live.map(|live| live.id)) {
+        return Ok(());
+    }
+    Err(precondition(app, Moved { live: live.cloned().map(Box::new) }))
+}
+
+fn unprocessable(problem: Problem) -> Refused {
+    Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem)
+}
+
+async fn scale(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let (live, settings) = current(&server, &app)?;
+    let live = live.ok_or_else(|| nothing_live(&app))?;
+    let manifest = manifest_of(&server, &app, &live).await?;
+    Ok(scale_told(app, &live, &settings, &manifest))
+}
+
+fn scale_told(app: AppName, live: &Release, settings: &Settings, manifest: &Manifest) -> Response {
+    Json(Scale { app, release: Some(live.id), processes: settings.counts(manifest) }).into_response()
+}
+
+/// app.yaml of a release.
+async fn manifest_of(server: &Arc<Server>, app: &AppName, release: &Release) -> Result<Manifest, Refused> {
+    Ok(server.assemble(app, release).await?.file.manifest)
+}
+
+pub(super) fn nothing_live(app: &AppName) -> Refused {
+    let problem = Problem::new("release.none-live", format!("nothing of `{app}` is live on this node"));
+    Refused::new(StatusCode::CONFLICT, problem.try_running("dae deploy"))
+}
+
+async fn change_scale(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let expected = expected(&headers)?;
+    let ScaleChange { processes, by } = read(body).await?;
+    let (live, before) = current(&server, &app)?;
+    let live = live.ok_or_else(|| nothing_live(&app))?;
+    let manifest = manifest_of(&server, &app, &live).await?;
+    let mut settings = before.clone();
+    settings.scale(&processes, &manifest).map_err(unprocessable)?;
+    if settings == before {
+        met(&app, expected, Some(&live))?;
+        return Ok(scale_told(app, &live, &settings, &manifest));
+    }
+    let counts = settings.counts(&manifest);
+    let named = processes.keys().filter_map(|name| Some(format!("{name}={}", counts.get(name)?.count)));
+    let message = format!("scale: {}", named.collect::<Vec<_>>().join(" "));
+    again(server, app, live, settings, Said { message, by }, expected, &headers).await
+}
+
+async fn domains(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    domains_told(&server, app)
+}
+
+fn domains_told(server: &Server, app: AppName) -> Answer {
+    let domains = server.store.domains(&app)?;
+    let own = server.host_of(&app);
+    Ok(Json(Domains { app, own, domains }).into_response())
+}
+
+async fn add_domain(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, host)): Path<(String, String)>,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let host = host_name(&host).map_err(unprocessable)?;
+    let conflict = |problem| Refused::new(StatusCode::CONFLICT, problem);
+    if host == server.domain || host.ends_with(&format!(".{}", server.domain)) || host == "localhost" {
+        return Err(conflict(
+            Problem::new("domain.own", format!("`{host}` belongs to the node itself"))
+                .because(format!("every name under {} is an app's own, or will be", server.domain))
+                .hint(format!("`{app}` answers at {}", server.host_of(&app))),
+        ));
+    }
+    let (name, to) = (app.clone(), host.clone());
+    let (keeper, added) = {
+        let keeper = server.clone();
+        blocking(move || Ok::<_, Refused>((keeper.clone(), keeper.store.add_domain(&name, &to)?))).await?
+    };
+    match added {
+        Ok(()) => {
+            keeper.node.routes.alias(&host, &keeper.host_of(&app));
+            domains_told(&keeper, app)
+        }
+        Err(owner) => {
+            // Whose it is, is told to those who may know of that app.
+            let whose = if caller.0.allows(Verb::Read, &owner) { format!("`{owner}`") } else { "another app".into() };
+            Err(conflict(
+                Problem::new("domain.taken", format!("`{host}` belongs to {whose}"))
+                    .hint(format!("take it away there first: `dae domains rm {host} --app NAME`")),
+            ))
+        }
+    }
+}
+
+async fn remove_domain(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, host)): Path<(String, String)>,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let host = host_name(&host).map_err(unprocessable)?;
+    if !server.store.remove_domain(&app, &host)? {
+        return Err(Refused::new(
+            StatusCode::NOT_FOUND,
+            Problem::new("domain.unknown", format!("`{app}` does not answer for `{host}`"))
+                .hint("`dae domains list` shows what it answers for"),
+        ));
+    }
+    server.node.routes.unalias(&host);
+    domains_told(&server, app)
+}
+
+/// As it will stand in a `Host` header: lowercase, without a port or a last dot.
+fn host_name(text: &str) -> Result<String, Problem> {
+    let host = text.trim_end_matches('.').to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let good = host.len() <= 253
+        && host.split('.').all(label)
+        && host.parse::<std::net::IpAddr>().is_err()
+        && !host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if good {
+        return Ok(host);
+    }
+    Err(Problem::new("domain.name", format!("`{}` is no host name", text.escape_debug()))
+        .hint("write it as `www.example.com`, without a scheme, a port or a path; other alphabets as `xn--...`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_name_is() {
+        for (text, wanted) in [
+            ("www.Example.com.", Some("www.example.com")),
+            ("example", Some("example")),
+            ("xn--6qq79v.cn", Some("xn--6qq79v.cn")),
+            ("a_b.c", None),
+            ("x:80", None),
+            ("http://x", None),
+            ("10.0.0.1", None),
+            ("::1", None),
+            ("*", None),
+            ("a..b", None),
+            ("-a.b", None),
+            ("", None),
+            ("你好.cn", None),
+        ] {
+            assert_eq!(host_name(text).ok().as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_no_values() {
+        let set = [("A".to_owned(), "hush".to_owned()), ("B".to_owned(), String::new())].into();
+        assert_eq!(said("config", &set, &["C".into()]), "config: set A, B, unset C");
+        assert_eq!(said("config", &BTreeMap::new(), &["C".into()]), "config: unset C");
+    }
+}
