@@ -55,6 +55,7 @@ complete -c dae -n "__fish_dae_needs_command" -f -a "run" -d 'Run a command as t
 complete -c dae -n "__fish_dae_needs_command" -f -a "shell" -d 'Open a Python prompt with the app\'s code and the platform, IPython where the virtualenv has it'
 complete -c dae -n "__fish_dae_needs_command" -f -a "test" -d 'Run the app\'s tests: pytest where the virtualenv has it, else Python\'s own unittest'
 complete -c dae -n "__fish_dae_needs_command" -f -a "package" -d 'Build the app\'s image as an OCI layout'
+complete -c dae -n "__fish_dae_needs_command" -f -a "plan" -d 'Show what `dae deploy` would send and change, and do nothing'
 complete -c dae -n "__fish_dae_needs_command" -f -a "deploy" -d 'Package the app, upload what the remote misses, and switch to it'
 complete -c dae -n "__fish_dae_needs_command" -f -a "releases" -d 'List the releases a remote keeps'
 complete -c dae -n "__fish_dae_needs_command" -f -a "ps" -d 'List the app\'s processes on a remote'
@@ -63,6 +64,9 @@ complete -c dae -n "__fish_dae_needs_command" -f -a "logs" -d 'Show what the app
 complete -c dae -n "__fish_dae_needs_command" -f -a "mail" -d 'Mail the app has sent; under `dae serve` it is kept here and none leaves the machine'
 complete -c dae -n "__fish_dae_needs_command" -f -a "errors" -d 'What went wrong in the app: uncaught exceptions, and all that is reported in Sentry\'s way'
 complete -c dae -n "__fish_dae_needs_command" -f -a "mc" -d 'Look into the app\'s memcache'
+complete -c dae -n "__fish_dae_needs_command" -f -a "config" -d 'Set what an app finds in its environment on a remote'
+complete -c dae -n "__fish_dae_needs_command" -f -a "scale" -d 'Show or change how many of an app\'s processes run on a remote'
+complete -c dae -n "__fish_dae_needs_command" -f -a "domains" -d 'Choose the hosts an app answers for on a remote'
 complete -c dae -n "__fish_dae_needs_command" -f -a "remote" -d 'Add, list and choose remotes'
 complete -c dae -n "__fish_dae_needs_command" -f -a "node" -d 'Be a remote: run apps that are deployed to this machine'
 complete -c dae -n "__fish_dae_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -296,10 +300,15 @@ complete -c dae -n "__fish_dae_using_subcommand restart" -l json -d 'Answer in J
 complete -c dae -n "__fish_dae_using_subcommand restart" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand restart" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand run" -l remote -d 'Run it at this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand run" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand run" -l release -d 'With this release\'s code [default: the live one\'s]' -r
+complete -c dae -n "__fish_dae_using_subcommand run" -l attach -d 'Listen, from its beginning, to one that was started before' -r
 complete -c dae -n "__fish_dae_using_subcommand run" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand run" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dae -n "__fish_dae_using_subcommand run" -l detach -d 'Start it and do not listen'
 complete -c dae -n "__fish_dae_using_subcommand run" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand run" -s v -l verbose -d 'Say more'
@@ -330,14 +339,27 @@ complete -c dae -n "__fish_dae_using_subcommand package" -l json -d 'Answer in J
 complete -c dae -n "__fish_dae_using_subcommand package" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand package" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand package" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand plan" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand plan" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand plan" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand plan" -l exit-code -d 'Tell by the exit code whether there is something to do'
+complete -c dae -n "__fish_dae_using_subcommand plan" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand plan" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand plan" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s m -l message -d 'A line to remember the release by' -r
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l attach -d 'Follow a release that is under way already' -r
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l output -d 'Push the image, and print the objects instead of applying them' -r -f -a "yaml\t''"
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l list-files -d 'Only list the app\'s files that would be packed'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l plan -d 'Only show what would be sent and changed, as `dae plan` does'
+complete -c dae -n "__fish_dae_using_subcommand deploy" -l require-clean -d 'Refuse when the app\'s folder holds changes that no commit does'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand deploy" -s v -l verbose -d 'Say more'
@@ -546,6 +568,109 @@ complete -c dae -n "__fish_dae_using_subcommand mc; and __fish_seen_subcommand_f
 complete -c dae -n "__fish_dae_using_subcommand mc; and __fish_seen_subcommand_from help" -f -a "stats" -d 'What each server counts'
 complete -c dae -n "__fish_dae_using_subcommand mc; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Let everything go'
 complete -c dae -n "__fish_dae_using_subcommand mc; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -f -a "set" -d 'Set variables'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -f -a "unset" -d 'Take variables away'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -f -a "list" -d 'List the variables that are set'
+complete -c dae -n "__fish_dae_using_subcommand config; and not __fish_seen_subcommand_from set unset list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from unset" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -l reveal -d 'Show the values too'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set variables'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "unset" -d 'Take variables away'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the variables that are set'
+complete -c dae -n "__fish_dae_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand scale" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand scale" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand scale" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand scale" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand scale" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand scale" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand scale" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand scale" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -f -a "add" -d 'Answer for a host'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -f -a "rm" -d 'Answer for a host no more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -f -a "list" -d 'List the hosts'
+complete -c dae -n "__fish_dae_using_subcommand domains; and not __fish_seen_subcommand_from add rm list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -l remote -d 'The remote, by its name [default: the one chosen with `dae remote use`]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -l app -d 'The app, by its name [default: the one in this folder]' -r
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from help" -f -a "add" -d 'Answer for a host'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Answer for a host no more'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the hosts'
+complete -c dae -n "__fish_dae_using_subcommand domains; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -560,6 +685,17 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subc
 complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
 complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l token -d 'Its token, or `-` to read it from stdin [default: DAE_TOKEN, or it is asked for]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l context -d 'The context in the kubeconfig [default: the current one, or the pod\'s own account]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l kubeconfig -d 'The kubeconfig [default: KUBECONFIG, or ~/.kube/config]' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l namespace -d 'The namespace its apps live in' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l registry -d 'The repository for images, as `ghcr.io/acme/shop`; the nodes must be able to pull from it' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l base -d 'The image with Python below each app; `{python}` stands for the version [default: Docker Hub\'s python:{python}-slim]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l domain -d 'Apps answer at NAME.DOMAIN [default: inside the cluster only]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l gateway -d 'Requests from outside come by this Gateway, as `NAMESPACE/NAME` [default: the only one there is, else an Ingress]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l ingress-class -d 'The class of the Ingress' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l storage-class -d 'The storage class for permanent files; it must let several nodes write' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l pull-secret -d 'A Secret by which the nodes pull images' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l service -d 'Where a service is, as `memcache=cache:11211` or `mysql=mysql://user@db:3306/shop`; again for others' -r
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -699,6 +835,44 @@ complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package deploy releases ps rollback logs mail errors mc remote node completions man help" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package deploy releases ps rollback logs mail errors mc remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package deploy releases ps rollback logs mail errors mc remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "create" -d 'Make a new app: app.yaml, app.py, pip-req.txt, a virtualenv and a first commit'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "install" -d 'Install packages into the virtualenv and pin them into pip-req.txt; without any, make the virtualenv match the file'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "uninstall" -d 'Take packages out of the virtualenv and pip-req.txt, with what only they needed'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "sync" -d 'Make the virtualenv match pip-req.txt exactly'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "freeze" -d 'Write what the virtualenv holds into pip-req.txt'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "update" -d 'Move pins to the newest version there is, and what follows a branch to its newest commit'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "outdated" -d 'List installed packages of which the package index has a newer version'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "why" -d 'Tell for whose sake a package is there'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "tree" -d 'Show who needs whom, from pip-req.txt\'s own requirements down'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "venv" -d 'Run a command inside the app\'s virtualenv, made ready first; its exit code is the answer'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "check" -d 'Check app.yaml and pip-req.txt, and tell every problem at once'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "schema" -d 'Print the JSON Schema of app.yaml, by which editors complete and check it'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "cron" -d 'What runs at set times'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "db" -d 'Look into the app\'s own database'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "serve" -d 'Run the app here, with live reload'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "status" -d 'Tell whether the app is being served, where, and by which processes'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "stop" -d 'End the `dae serve` of this app, wherever it runs'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "restart" -d 'Start the app that is being served anew, with a new Python; or one process beside it'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "run" -d 'Run a command as the app\'s own processes run: in the virtualenv, with the platform\'s environment and services'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "shell" -d 'Open a Python prompt with the app\'s code and the platform, IPython where the virtualenv has it'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "test" -d 'Run the app\'s tests: pytest where the virtualenv has it, else Python\'s own unittest'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "package" -d 'Build the app\'s image as an OCI layout'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "plan" -d 'Show what `dae deploy` would send and change, and do nothing'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "deploy" -d 'Package the app, upload what the remote misses, and switch to it'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "releases" -d 'List the releases a remote keeps'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "ps" -d 'List the app\'s processes on a remote'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "rollback" -d 'Switch a remote back to an earlier release'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "logs" -d 'Show what the app\'s processes printed'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "mail" -d 'Mail the app has sent; under `dae serve` it is kept here and none leaves the machine'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "errors" -d 'What went wrong in the app: uncaught exceptions, and all that is reported in Sentry\'s way'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "config" -d 'Set what an app finds in its environment on a remote'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "scale" -d 'Show or change how many of an app\'s processes run on a remote'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "domains" -d 'Choose the hosts an app answers for on a remote'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "remote" -d 'Add, list and choose remotes'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "node" -d 'Be a remote: run apps that are deployed to this machine'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
+complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "list" -d 'List the cron jobs of app.yaml and when each runs next'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from db" -f -a "shell" -d 'Open a prompt: mysql\'s own where there is one, else a simple one; or run the statements given'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from db" -f -a "url" -d 'Print the database\'s URL'
@@ -717,6 +891,12 @@ complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from mc" -f -a "keys" -d 'List keys'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from mc" -f -a "stats" -d 'What each server counts'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from mc" -f -a "flush" -d 'Let everything go'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Set variables'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "unset" -d 'Take variables away'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "list" -d 'List the variables that are set'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from domains" -f -a "add" -d 'Answer for a host'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from domains" -f -a "rm" -d 'Answer for a host no more'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from domains" -f -a "list" -d 'List the hosts'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "add" -d 'Add a remote, or give one another address or token'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "list" -d 'List the remotes'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
