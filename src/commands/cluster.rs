@@ -3,19 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use super::online::block_on;
 use super::{Context, pack};
-use crate::app::App;
+use crate::app::{App, AppName};
 use crate::packaging::{Base, Image, OnBase};
 use crate::problem::{Problem, Result};
+use crate::remote::api::{ReleaseId, Releases};
 use crate::remote::cluster::{BASE, Cluster, Gateway, label, service};
 use crate::remote::deploy::Step;
-use crate::remote::kubernetes::Api;
+use crate::remote::kubernetes::api::Over;
+use crate::remote::kubernetes::history::History;
+use crate::remote::kubernetes::manifests::RELEASE;
 use crate::remote::kubernetes::registry::{self, Push, Pushed};
+use crate::remote::kubernetes::{Api, Arrived, Rollout, Terms, Word, rollout};
 use crate::remote::reference::Reference;
-use crate::remote::{Client, Remotes};
-use crate::term::Line;
+use crate::remote::{Client, Remotes, origin};
+use crate::term::{Line, Paint, Text};
 
 /// The word in the place of an address that makes a remote a cluster.
 pub const KUBERNETES: &str = "kubernetes";
@@ -199,4 +207,119 @@ pub async fn push(context: &Context, app: &App, target: &Target, packed: &Packed
     let Pushed { layers, of, bytes, took, .. } = pushed;
     context.terminal.tell(&Step::Pushed { layers, of, bytes, took });
     Ok(pushed)
+}
+
+/// A cluster could not pull what was pushed: the next push looks at everything again.
+pub fn doubt(context: &Context, target: &Target) -> Result<()> {
+    let to = &target.cluster.registry;
+    registry::doubt(&context.dirs.cache, &registry::client(to, &context.environment)?, to);
+    Ok(())
+}
+
+/// The releases a cluster keeps.
+pub async fn releases(api: &Api, app: &AppName) -> Result<Releases> {
+    let (_, records) = History { api, app }.records().await?;
+    Ok(Releases { app: app.clone(), releases: records.into_iter().map(|record| record.release).collect() })
+}
+
+pub async fn rollback(
+    context: &Context,
+    target: &Target,
+    app: &AppName,
+    to: Option<ReleaseId>,
+) -> Result<(Option<ReleaseId>, Arrived)> {
+    let api = target.connect().await?;
+    let tell = |word: Word| context.terminal.tell(&word);
+    let terms = Terms { over: Over::Anybody, within: Duration::from_mins(11) };
+    Rollout { api: &api, app, tell: &tell, terms }.rollback(to, origin::by()).await
+}
+
+/// A pod, as `dae ps` shows it.
+#[derive(Debug, Serialize)]
+pub struct Pod {
+    pub release: String,
+    /// `web`, `daemon-feed`.
+    pub process: String,
+    pub name: String,
+    pub state: String,
+    pub ready: bool,
+    pub restarts: u64,
+    pub node: String,
+}
+
+#[derive(Serialize)]
+pub struct Pods {
+    pub app: AppName,
+    pub remote: String,
+    pub pods: Vec<Pod>,
+}
+
+impl Text for Pods {
+    fn text(&self, paint: Paint) -> String {
+        if self.pods.is_empty() {
+            return format!("no pod of {} runs on {}", self.app, self.remote);
+        }
+        let width = |cell: fn(&Pod) -> &str| self.pods.iter().map(|pod| cell(pod).len()).max().unwrap_or(0);
+        let (process, name, state) = (width(|pod| &pod.process), width(|pod| &pod.name), width(|pod| &pod.state));
+        let line = |pod: &Pod| {
+            let told = format!("{:state$}", pod.state);
+            let told = if pod.ready { paint.good(&told) } else { paint.bad(&told) };
+            let restarts = if pod.restarts == 0 { String::new() } else { format!("  {} restarts", pod.restarts) };
+            let text = format!("{:5} {told}  {:process$}  {:name$}  {}{restarts}", pod.release, pod.process, pod.name, pod.node);
+            text.trim_end().to_owned()
+        };
+        self.pods.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub async fn pods(api: &Api, app: &AppName) -> Result<Vec<Pod>> {
+    let mut pods: Vec<Pod> = rollout::pods(api, app).await?.iter().map(pod).collect();
+    pods.sort_by(|a, b| (&a.process, &a.name).cmp(&(&b.process, &b.name)));
+    Ok(pods)
+}
+
+fn pod(found: &Value) -> Pod {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (meta, status) = (&found["metadata"], &found["status"]);
+    let container = &status["containerStatuses"][0];
+    let waiting = &container["state"]["waiting"]["reason"];
+    let ready = container["ready"] == true;
+    let state = match waiting.as_str() {
+        _ if !meta["deletionTimestamp"].is_null() => "ending".to_owned(),
+        Some(reason) => reason.to_owned(),
+        None if ready => "ready".to_owned(),
+        None => text(&status["phase"]).to_lowercase(),
+    };
+    Pod {
+        release: text(&meta["labels"][RELEASE]),
+        process: text(&meta["labels"]["app.kubernetes.io/component"]),
+        name: text(&meta["name"]),
+        state,
+        ready,
+        restarts: container["restartCount"].as_u64().unwrap_or(0),
+        node: text(&found["spec"]["nodeName"]),
+    }
+}
+
+/// Whose lines are wanted.
+pub struct WhichPods<'a> {
+    pub process: Option<&'a str>,
+    pub release: Option<ReleaseId>,
+}
+
+/// The last lines of each pod; with more than one, each line says whose it is.
+pub async fn logs(api: &Api, app: &AppName, which: WhichPods<'_>, lines: usize) -> Result<Vec<String>> {
+    let release = which.release.map(|release| release.to_string());
+    let meant = |pod: &Pod| {
+        which.process.is_none_or(|process| pod.process == process || pod.process.ends_with(&format!("-{process}")))
+            && release.as_ref().is_none_or(|release| *release == pod.release)
+    };
+    let pods: Vec<Pod> = pods(api, app).await?.into_iter().filter(meant).collect();
+    let mut found = Vec::new();
+    for pod in &pods {
+        let text = rollout::log(api, &pod.name, lines).await?;
+        let several = pods.len() > 1;
+        found.extend(text.lines().map(|line| if several { format!("{}  {line}", pod.name) } else { line.to_owned() }));
+    }
+    Ok(found)
 }

@@ -1,17 +1,28 @@
 //! `dae deploy` where the remote is a Kubernetes cluster.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cluster::{self, Target};
+use super::cluster::{self, Packed, Target};
 use super::online::block_on;
 use super::{Context, Outcome};
 use crate::app::App;
-use crate::problem::{Problem, Result};
+use crate::packaging::Image;
+use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::ReleaseId;
-use crate::remote::kubernetes::manifests::{Wanted, manifests, yaml};
+use crate::remote::client::exit;
+use crate::remote::deploy::{millis, seconds};
+use crate::remote::kubernetes::api::{Api, Over};
+use crate::remote::kubernetes::history::Record;
+use crate::remote::kubernetes::manifests::{RELEASE, Wanted, manifests, protected, yaml};
+use crate::remote::kubernetes::plan::{self, Change, Kind};
+use crate::remote::kubernetes::rollout::{Rollout, Terms};
+use crate::remote::kubernetes::{Arrived, Word};
+use crate::remote::reference::Reference;
+use crate::remote::{Remotes, origin};
 use crate::term::{Line, Paint, Text};
 
 /// What only a cluster has.
@@ -19,8 +30,17 @@ use crate::term::{Line, Paint, Text};
 #[command(next_help_heading = "Where the remote is a Kubernetes cluster")]
 pub struct Flags {
     /// Push the image, and print the objects instead of applying them
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["plan", "attach"])]
     pub output: Option<Output>,
+    /// Only show what would change; the cluster is asked, and nothing is pushed or applied
+    #[arg(long, conflicts_with = "attach")]
+    pub plan: bool,
+    /// Set what others have changed by hand, too
+    #[arg(long)]
+    pub force: bool,
+    /// How long the pods may take to be ready
+    #[arg(long, value_name = "SECONDS", default_value_t = 660)]
+    pub within: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -31,10 +51,23 @@ pub enum Output {
 impl Flags {
     /// For a node none of them is there.
     pub fn refuse(&self) -> Result<()> {
-        let Some(_) = self.output else { return Ok(()) };
-        Err(Problem::new("deploy.node", "`--output` is for a cluster, and this remote is a node")
+        let flag = match self {
+            Self { output: Some(_), .. } => "--output",
+            Self { plan: true, .. } => "--plan",
+            Self { force: true, .. } => "--force",
+            _ => return Ok(()),
+        };
+        Err(Problem::new("deploy.node", format!("`{flag}` is for a cluster, and this remote is a node"))
             .hint("`--remote NAME` names another remote")
             .exit(2))
+    }
+
+    fn over(&self) -> Over {
+        if self.force { Over::Anybody } else { Over::NobodyElse }
+    }
+
+    pub fn terms(&self) -> Terms {
+        Terms { over: self.over(), within: Duration::from_secs(self.within) }
     }
 }
 
@@ -56,29 +89,237 @@ impl Text for Objects {
     }
 }
 
-pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, _said: Said) -> Outcome {
+#[derive(Serialize)]
+struct Plan {
+    image: String,
+    changes: Vec<Change>,
+}
+
+impl Text for Plan {
+    fn text(&self, paint: Paint) -> String {
+        let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        let one = |change: &Change| {
+            let head = match change.kind {
+                Kind::Made => paint.good(&format!("+ {}", change.object)),
+                Kind::Changed => format!("~ {}", change.object),
+                Kind::Same => paint.dim(&format!("  {}", change.object)),
+                Kind::Removed => paint.bad(&format!("- {}", change.object)),
+            };
+            let fields = change.fields.iter().map(|field| {
+                format!("\n    {}: {} -> {}", field.path, paint.bad(&value(&field.from)), paint.good(&value(&field.to)))
+            });
+            head + &fields.collect::<String>()
+        };
+        self.changes.iter().map(one).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    outcome: &'static str,
+    release: ReleaseId,
+    url: String,
+    remote: String,
+    image: String,
+    took_ms: u64,
+    /// Of which the cluster took so much.
+    cluster_ms: u64,
+}
+
+impl Text for Report {
+    fn text(&self, _: Paint) -> String {
+        self.url.clone()
+    }
+}
+
+pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said: Said) -> Outcome {
+    let start = Instant::now();
+    if let Some(release) = said.attach {
+        let arrived = block_on(async { watched(attach(context, app, &target, &flags, release), Some(release)).await })?;
+        return finish(context, app, target, String::new(), arrived, start.elapsed());
+    }
     let packed = cluster::pack(context, app, &mut target)?;
     let image = packed.reference(&target.cluster);
-    // The same app is the same text, so that a repository of objects changes only with it.
-    let release = image.digest.as_ref().map(|digest| format!("i{}", &digest.hex()[..12])).unwrap_or_default();
-    let scale = BTreeMap::new();
-    let wanted = Wanted {
-        app: &app.name,
-        manifest: &app.manifest,
-        cluster: &target.cluster,
-        release: &release,
-        image: &image,
-        scale: &scale,
-        protected: &packed.image.protected,
-    };
-    let objects = manifests(&wanted)?;
-    block_on(cluster::push(context, app, &target, &packed))?;
-    if flags.output == Some(Output::Yaml) && !packed.image.protected.is_empty() {
-        let name = format!("{}-files-{release}", app.name.host());
-        context.terminal.line(&Line::warning(format!(
-            "Secret {name} holds protected files and is not printed; its keys are f0, f1, ... in this order: {}",
-            packed.image.protected.join(", ")
-        )));
+    let deploy = Deploy { context, app, target: &target, packed: &packed, image: &image, flags: &flags };
+    if flags.output == Some(Output::Yaml) {
+        return deploy.print();
     }
-    Ok(Box::new(Objects { image: image.to_string(), objects }))
+    if flags.plan {
+        return deploy.plan();
+    }
+    let (id, outcome) = block_on(deploy.run(said.message))?;
+    let Some(arrived) = outcome else {
+        context.say("Unchanged", format!("{id} is live already, {}", seconds(start.elapsed())));
+        let Target { name: remote, cluster, .. } = &target;
+        let url = cluster.url(&app.name);
+        return Ok(Box::new(Report {
+            outcome: "unchanged",
+            release: id,
+            url,
+            remote: remote.clone(),
+            image: image.to_string(),
+            took_ms: millis(start.elapsed()),
+            cluster_ms: 0,
+        }));
+    };
+    finish(context, app, target, image.to_string(), arrived, start.elapsed())
+}
+
+/// Until it is done, or the user has had enough: the cluster goes on by itself.
+async fn watched<T>(work: impl Future<Output = Result<T>>, release: Option<ReleaseId>) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            let problem = match release {
+                Some(release) => Problem::new("deploy.cancelled", format!("stopped watching; the cluster goes on with {release}"))
+                    .try_running(format!("dae deploy --attach {release}")),
+                None => Problem::new("deploy.cancelled", "stopped; what has begun, the cluster goes on with")
+                    .try_running("dae releases"),
+            };
+            Err(problem.exit(exit::CANCELLED))
+        }
+    }
+}
+
+async fn attach(context: &Context, app: &App, target: &Target, flags: &Flags, release: ReleaseId) -> Result<Arrived> {
+    let api = target.connect().await?;
+    let tell = |word: Word| context.terminal.tell(&word);
+    Rollout { api: &api, app: &app.name, tell: &tell, terms: flags.terms() }.attach(release).await
+}
+
+struct Deploy<'a> {
+    context: &'a Context,
+    app: &'a App,
+    target: &'a Target,
+    packed: &'a Packed,
+    image: &'a Reference,
+    flags: &'a Flags,
+}
+
+impl Deploy<'_> {
+    fn image(&self) -> &Image {
+        &self.packed.image
+    }
+
+    fn with<T>(&self, release: &str, work: impl FnOnce(&Wanted) -> Result<T>) -> Result<T> {
+        let scale = BTreeMap::new();
+        work(&Wanted {
+            app: &self.app.name,
+            manifest: &self.app.manifest,
+            cluster: &self.target.cluster,
+            release,
+            image: self.image,
+            scale: &scale,
+            protected: &self.image().protected,
+        })
+    }
+
+    fn objects(&self, release: &str) -> Result<Vec<Value>> {
+        self.with(release, manifests)
+    }
+
+    fn print(&self) -> Outcome {
+        // The same app is the same text, so that a repository of objects changes only with it.
+        let release = self.image.digest.as_ref().map(|digest| format!("i{}", &digest.hex()[..12])).unwrap_or_default();
+        let objects = self.objects(&release)?;
+        block_on(cluster::push(self.context, self.app, self.target, self.packed))?;
+        if !self.image().protected.is_empty() {
+            let name = format!("{}-files-{release}", self.app.name.host());
+            self.context.terminal.line(&Line::warning(format!(
+                "Secret {name} holds protected files and is not printed; its keys are f0, f1, ... in this order: {}",
+                self.image().protected.join(", ")
+            )));
+        }
+        Ok(Box::new(Objects { image: self.image.to_string(), objects }))
+    }
+
+    fn plan(&self) -> Outcome {
+        let changes = block_on(async {
+            let api = self.target.connect().await?;
+            let rollout = self.rollout(&api, &|_| {});
+            let (held, records) = rollout.history().records().await?;
+            let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
+            let release = format!("r{}", held.head.newest + 1);
+            let before = live.map(|record| record.objects).unwrap_or_default();
+            plan::plan(&api, &self.objects(&release)?, &before, self.flags.over()).await
+        })?;
+        Ok(Box::new(Plan { image: self.image.to_string(), changes }))
+    }
+
+    fn rollout<'a>(&'a self, api: &'a Api, tell: &'a (dyn Fn(Word) + Sync)) -> Rollout<'a> {
+        Rollout { api, app: &self.app.name, tell, terms: self.flags.terms() }
+    }
+
+    async fn run(&self, message: Option<String>) -> Result<(ReleaseId, Option<Arrived>)> {
+        let api = self.target.connect().await?;
+        let tell = |word: Word| self.context.terminal.tell(&word);
+        let rollout = self.rollout(&api, &tell);
+        // Before anything is sent: whether the cluster can be reached at all, and what is live there.
+        let (held, records) = rollout.history().records().await?;
+        let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
+        if let Some(live) = live.filter(|_| held.head.starting.is_none() && !self.flags.force)
+            && self.is_it(&live)?
+        {
+            return Ok((live.release.id, None));
+        }
+        let files = self.contents()?;
+        watched(cluster::push(self.context, self.app, self.target, self.packed), None).await?;
+        let (id, held) = rollout.begin(&held).await?;
+        let release = id.to_string();
+        let mut record = Rollout::record(id, self.image.to_string(), self.objects(&release)?);
+        record.release.message = message;
+        record.release.by = Some(origin::by());
+        record.release.git = origin::git(&self.app.root);
+        let secret = self.with(&release, |wanted| protected(wanted, &files))?;
+        let work = async {
+            rollout.history().keep(&record).await?;
+            rollout.run(&mut record, held, secret.as_ref()).await
+        };
+        match watched(work, Some(id)).await {
+            Ok(arrived) => Ok((id, Some(arrived))),
+            Err(problem) => {
+                if problem.code == "kubernetes.image" {
+                    cluster::doubt(self.context, self.target)?;
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    /// Whether the live release is just what this one would be. Of secrets nobody can tell.
+    fn is_it(&self, live: &Record) -> Result<bool> {
+        let release = live.objects.first().and_then(|object| object["metadata"]["labels"][RELEASE].as_str());
+        let Some(release) = release.filter(|_| self.image().protected.is_empty()) else { return Ok(false) };
+        Ok(self.objects(release)? == live.objects)
+    }
+
+    fn contents(&self) -> Result<Vec<Vec<u8>>> {
+        let read = |path: &String| {
+            let path = self.app.root.join(path);
+            std::fs::read(&path).doing(|| format!("read `{}`", path.display()))
+        };
+        self.image().protected.iter().map(read).collect()
+    }
+}
+
+fn finish(context: &Context, app: &App, target: Target, image: String, arrived: Arrived, took: Duration) -> Outcome {
+    let Arrived { release, waited } = arrived;
+    let url = target.cluster.url(&app.name);
+    let Target { name: remote, mut remotes, .. } = target;
+    remember(&mut remotes, &remote, app, &url)?;
+    let own = seconds(took.saturating_sub(waited));
+    context.say("Live", format!("{release} of {} in {}, {own} of them dae's own", app.name, seconds(took)));
+    Ok(Box::new(Report {
+        outcome: "live",
+        release,
+        url,
+        remote,
+        image,
+        took_ms: millis(took),
+        cluster_ms: millis(waited),
+    }))
+}
+
+fn remember(remotes: &mut Remotes, remote: &str, app: &App, url: &str) -> Result<()> {
+    if remotes.saw(remote, &app.name, url) { remotes.write() } else { Ok(()) }
 }

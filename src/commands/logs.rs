@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::remote::api::ReleaseId;
 use crate::term::{Paint, Text};
 
@@ -39,6 +39,11 @@ impl Text for Lines {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = args.app.name(context)?;
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let which = cluster::WhichPods { process: args.process.as_deref(), release: args.release };
+        let lines = block_on(async { cluster::logs(&target.connect().await?, &app, which, args.lines).await })?;
+        return Ok(Box::new(Lines { remote: target.name, lines }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let text = block_on(client.logs(&app, args.lines, args.process.as_deref(), args.release))?;
     Ok(Box::new(Lines { remote: client.name.clone(), lines: text.lines().map(str::to_owned).collect() }))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::remote::api::{Process, ProcessState, Processes};
 use crate::remote::deploy::size;
 use crate::term::{Paint, Text, Tone};
@@ -60,6 +60,10 @@ fn uptime(seconds: u64) -> String {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = args.app.name(context)?;
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let pods = block_on(async { cluster::pods(&target.connect().await?, &app).await })?;
+        return Ok(Box::new(cluster::Pods { app, remote: target.name, pods }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let found = block_on(client.processes(&app))?;
     Ok(Box::new(Report { remote: client.name.clone(), found }))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::remote::api::{GitState, Release, ReleaseState, Releases};
 use crate::term::{Paint, Text, Tone};
 
@@ -82,6 +82,10 @@ fn row(release: &Release) -> [String; 5] {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = args.app.name(context)?;
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let found = block_on(async { cluster::releases(&target.connect().await?, &app).await })?;
+        return Ok(Box::new(Report { remote: target.name, found }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let found = block_on(client.releases(&app))?;
     Ok(Box::new(Report { remote: client.name.clone(), found }))

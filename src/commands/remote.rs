@@ -11,7 +11,7 @@ use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::Capabilities;
 use crate::remote::cluster::Cluster;
 use crate::remote::config::{is_in_the_clear, parse_url};
-use crate::remote::kubernetes::{self, Api};
+use crate::remote::kubernetes::{self, Api, Finding};
 use crate::remote::{Client, Credentials, Remotes, Token};
 use crate::term::{Line, Paint, Text, ask_secret};
 
@@ -48,6 +48,11 @@ pub enum Verb {
         #[arg(long)]
         default: bool,
     },
+    /// Say what a remote has, and what is missing for a deploy
+    Check {
+        /// [default: the one that is used here]
+        name: Option<String>,
+    },
     /// Forget a remote and its token; what runs there goes on
     #[command(alias = "remove")]
     Rm { name: String },
@@ -67,6 +72,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Verb::Add { name, url, token, no_check, .. } => add(context, &name, &url, token, no_check),
         Verb::List => list(context),
         Verb::Use { name, default } => choose(context, &name, default),
+        Verb::Check { name } => check(context, name.as_deref()),
         Verb::Rm { name } => remove(context, &name),
     }
 }
@@ -242,6 +248,44 @@ fn choose(context: &Context, name: &str, default: bool) -> Outcome {
     let what = app.as_ref().map_or_else(|| "every app without a choice of its own".to_owned(), ToString::to_string);
     context.say("Chosen", format!("`{name}`, for {what}"));
     Ok(Box::new(Chosen { remote: name.to_owned(), app }))
+}
+
+#[derive(Serialize)]
+struct Checked {
+    remote: String,
+    findings: Vec<Finding>,
+}
+
+impl Text for Checked {
+    fn text(&self, paint: Paint) -> String {
+        let line = |finding: &Finding| {
+            let mark = match (finding.good, finding.optional) {
+                (true, _) => paint.good("yes"),
+                (false, true) => paint.dim("no "),
+                (false, false) => paint.bad("NO "),
+            };
+            let note = if finding.note.is_empty() { String::new() } else { format!(": {}", finding.note) };
+            format!("{mark}  {}{note}", finding.what)
+        };
+        self.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn exit(&self) -> u8 {
+        u8::from(self.findings.iter().any(|finding| !finding.good && !finding.optional))
+    }
+}
+
+fn check(context: &Context, name: Option<&str>) -> Outcome {
+    let remotes = Remotes::read(&context.dirs.config)?;
+    let (name, remote) = remotes.pick(name.or(context.remote.as_deref()), app_here(context).as_ref())?;
+    let findings = match &remote.kubernetes {
+        Some(cluster) => block_on(async { kubernetes::check(&Api::connect(name, cluster).await?).await })?,
+        None => {
+            let found = block_on(super::online::client(context, name, &remote.url)?.capabilities())?;
+            vec![Finding { what: told(&found), good: true, optional: false, note: String::new() }]
+        }
+    };
+    Ok(Box::new(Checked { remote: name.to_owned(), findings }))
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::remote::api::ReleaseId;
 use crate::remote::deploy::{self, Step, millis, seconds};
 use crate::term::{Line, Paint, Text, Tone};
@@ -42,6 +42,13 @@ impl Text for Report {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let start = Instant::now();
     let app = args.app.name(context)?;
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let (was, arrived) = block_on(cluster::rollback(context, &target, &app, args.to))?;
+        context.say("Live", format!("{} of {app} in {}", arrived.release, seconds(start.elapsed())));
+        let url = target.cluster.url(&app);
+        let took_ms = millis(start.elapsed());
+        return Ok(Box::new(Report { release: arrived.release, was, url, remote: target.name, took_ms }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let tell = |step: Step| context.terminal.tell(&step);
     let (was, live) = block_on(deploy::rollback(&client, &app, args.to, &tell))?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::reference::Reference;
+use crate::app::AppName;
 use crate::problem::{Problem, Result};
 
 /// The settings of one cluster remote, as `dae remote add` keeps them.
@@ -58,6 +59,14 @@ impl Cluster {
     /// One line that says where it is.
     pub fn told(&self) -> String {
         format!("kubernetes:{}/{}", self.context.as_deref().unwrap_or("-"), self.namespace)
+    }
+
+    /// Where an app answers.
+    pub fn url(&self, app: &AppName) -> String {
+        match &self.domain {
+            Some(domain) => format!("http://{}.{domain}", app.host()),
+            None => format!("http://{}.{}.svc", app.host(), self.namespace),
+        }
     }
 
     /// The base of an app that runs on Python `version`: the one known by its digest, else the name.

@@ -6,13 +6,23 @@
 //! - [`registry`]: images to and from a plain registry
 //! - [`api`]: the cluster's API server
 //! - [`problems`]: what it refuses, in words
+//! - [`look`]: what it has, and what this user may do there
+//! - [`history`]: the releases it remembers
+//! - [`verdict`]: whether a Deployment has arrived; pure
+//! - [`rollout`]: a release from the first object to the verdict
+//! - [`plan`]: what a deploy would change, as a difference
 
 pub mod api;
+pub mod history;
 pub mod manifests;
+pub mod plan;
 mod problems;
 pub mod registry;
+pub mod rollout;
+mod verdict;
 mod workload;
 
 pub use api::Api;
 mod look;
-pub use look::{Found, look};
+pub use look::{Finding, Found, check, look};
+pub use rollout::{Arrived, Rollout, Terms, Word};

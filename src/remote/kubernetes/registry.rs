@@ -111,6 +111,17 @@ async fn manifest(client: &Client, reference: &Reference, wanted: &str) -> Resul
     Ok((found, value))
 }
 
+/// Where it is kept what an earlier push has left in a repository.
+fn note(cache: &Path, client: &Client, to: &Reference) -> PathBuf {
+    let key = Digest::of(format!("{} {}", client.address(), to.repository).as_bytes());
+    cache.join("registries").join(format!("{}.json", &key.hex()[..16]))
+}
+
+/// Forgets what is believed to be there: a cluster that could not pull knows better.
+pub fn doubt(cache: &Path, client: &Client, to: &Reference) {
+    let _ = std::fs::remove_file(note(cache, client, to));
+}
+
 /// A GET that goes where it is sent.
 async fn get(client: &Client, path: &str) -> Result<Answer> {
     let mut path = path.to_owned();
@@ -183,14 +194,8 @@ impl Push<'_> {
         })
     }
 
-    /// Forgets what is believed to be there: a cluster that could not pull knows better.
-    pub fn doubt(&self) {
-        let _ = std::fs::remove_file(self.note());
-    }
-
     fn note(&self) -> PathBuf {
-        let key = Digest::of(format!("{} {}", self.client.address(), self.to.repository).as_bytes());
-        self.cache.join("registries").join(format!("{}.json", &key.hex()[..16]))
+        note(self.cache, self.client, self.to)
     }
 
     fn own(&self) -> impl Iterator<Item = &Blob> {
