@@ -1,7 +1,9 @@
 //! A cluster as a remote: the objects an app becomes, its image in a plain registry, and what runs in its containers.
 
+mod cluster;
 mod golden;
 mod registry;
+mod releases;
 
 use std::path::Path;
 

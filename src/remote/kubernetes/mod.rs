@@ -24,5 +24,5 @@ mod workload;
 
 pub use api::Api;
 mod look;
-pub use look::{Finding, Found, check, look};
+pub use look::{Finding, Found, RIGHTS, check, look};
 pub use rollout::{Arrived, Rollout, Terms, Word};
