@@ -7,7 +7,9 @@ mod releases;
 
 use std::path::Path;
 
-use crate::harness::{Http, Place, free_port, python};
+use serde_json::{Value, json};
+
+use crate::harness::{Http, Place, free_port, get, python};
 use registry::Registry;
 
 /// The example, in a place of its own.
@@ -80,12 +82,12 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     std::fs::create_dir(place.path("permdir")).unwrap();
     wait_for(port, &mut web);
     let mut browser = Http::open(port);
-    let mut get = |path: &str| browser.get("guestbook.apps.example", path).unwrap();
-    assert_eq!((get("/_dae/ready/r7").status, get("/_dae/ready/r6").status), (200, 503));
-    let page = get("/");
+    let mut ask = |path: &str| browser.get("guestbook.apps.example", path).unwrap();
+    assert_eq!((ask("/_dae/ready/r7").status, ask("/_dae/ready/r6").status), (200, 503));
+    let page = ask("/");
     assert!(page.status == 200 && page.text().contains("Nobody was here yet."), "{}", page.text());
     assert_eq!(page.header("x-dae-release"), Some("r7"));
-    let css = get("/static/guestbook.css");
+    let css = ask("/static/guestbook.css");
     assert_eq!(css.text(), place.read("guestbook/static/guestbook.css"));
     assert_eq!(css.header("content-type"), Some("text/css; charset=utf-8"));
     let tag = css.header("etag").unwrap().to_owned();
@@ -98,6 +100,75 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     }
     let ran = web.stop();
     assert!(!ran.stderr.contains("Traceback"), "{}", ran.raw());
+    a_container_of_other_kinds(&place, &root);
+}
+
+/// The same image with other words in its release.json.
+fn a_container_of_other_kinds(place: &Place, root: &Path) {
+    let path = root.join("dae/release.json");
+    let good: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let change = |change: &dyn Fn(&mut Value)| {
+        let mut release = good.clone();
+        change(&mut release);
+        std::fs::write(&path, release.to_string()).unwrap();
+    };
+    let container = |port: u16, args: &[&str]| {
+        let script = root.join("dae/runtime/dae/container.py");
+        let words = ["-s".as_ref(), "-S".as_ref(), script.as_os_str()];
+        place
+            .command(python(), words.into_iter().chain(args.iter().map(std::ffi::OsStr::new)))
+            .env("PORT", port.to_string())
+            .env("DAE_RELEASE", "r7")
+            .env("DAE_PERMDIR", place.path("permdir"))
+    };
+    // A selftest that fails ends it, and says why.
+    change(&|release| release["manifest"]["selftest"] = json!([{"url": "/", "status": 418}]));
+    let port = free_port();
+    let mut web = container(port, &["web"]).spawn();
+    wait_for(port, &mut web);
+    assert_eq!(get(port, "x", "/_dae/ready/r7").status, 503);
+    let ran = web.wait();
+    assert!(ran.stderr.contains("the selftest of / was answered with 200; app.yaml wants 418"), "{}", ran.raw());
+
+    // ASGI, its files and its selftest.
+    let app = "async def app(scope, receive, send):\n    if scope['type'] == 'http':\n        await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n        await send({'type': 'http.response.body', 'body': scope['path'].encode()})\n";
+    std::fs::write(root.join("dae/app/other.py"), app).unwrap();
+    let asgi = |target: &str| {
+        let target = json!({"module": target, "callable": "app"});
+        let files = json!({"url": "/static/(.*)", "serves": {"static_files": "static/\\1"}});
+        let handlers = json!([files, {"url": "/.*", "serves": {"asgi_app": target}}]);
+        change(&|release| {
+            release["manifest"]["worker"] = json!("asgi");
+            release["manifest"]["handlers"] = handlers.clone();
+            release["manifest"]["selftest"] = json!([{"url": "/x", "status": 200}, {"url": "/static/none", "status": 404}]);
+        });
+    };
+    asgi("other");
+    let port = free_port();
+    let mut web = container(port, &["web"]).spawn();
+    wait_for(port, &mut web);
+    let ready = get(port, "x", "/_dae/ready/r7");
+    assert_eq!((ready.status, get(port, "x", "/_dae/ready/r8").status), (200, 503), "{}", ready.text());
+    let page = get(port, "x", "/a/b");
+    assert_eq!((page.text().as_str(), page.header("x-dae-release")), ("/a/b", Some("r7")));
+    assert_eq!(get(port, "x", "/static/guestbook.css").text(), place.read("guestbook/static/guestbook.css"));
+    drop(web);
+
+    // Code that does not import.
+    asgi("nowhere");
+    let ran = container(free_port(), &["web"]).run();
+    assert!(ran.code != 0 && ran.stderr.contains("No module named 'nowhere'"), "{}", ran.raw());
+
+    // Scripts, with their arguments and the app's packages; programs; a Python of another version.
+    std::fs::create_dir_all(root.join("dae/app/jobs")).unwrap();
+    std::fs::write(root.join("dae/app/jobs/beside.py"), "word = 'beside'\n").unwrap();
+    std::fs::write(root.join("dae/app/jobs/job.py"), "import sys, os, flask, beside, dae\nprint(sys.argv, beside.word, os.environ['DAE_ENV'])\n").unwrap();
+    let ran = container(0, &["run", "jobs/job.py", "-v", "a b"]).ok();
+    assert_eq!(ran.stdout, "['jobs/job.py', '-v', 'a b'] beside production\n");
+    assert_eq!(container(0, &["run", "sh", "-c", "pwd; exit 7"]).run().code, 7);
+    change(&|release| release["python"] = json!("2.7"));
+    let ran = container(0, &["web"]).run();
+    assert!(ran.code == 1 && ran.stderr.contains("are for Python 2.7"), "{}", ran.raw());
 }
 
 /// Until something listens there.
