@@ -144,8 +144,13 @@ def ask(config, url, name):
 
 
 def queue(config, name):
-    end_when_told()
-    part(config, "worker", name)
+    from dae.worker import Worker
+
+    for told in config["manifest"]["queues"]:
+        if told["name"] == name:
+            Worker({**config, "queue": name, "retries": told["retries"], "timeout": told["timeout"]}).work()
+            return
+    sys.exit(f"dae: app.yaml has no queue {name}")
 
 
 def service(config, interface):

@@ -265,7 +265,10 @@ impl Text for Pods {
             let told = format!("{:state$}", pod.state);
             let told = if pod.ready { paint.good(&told) } else { paint.bad(&told) };
             let restarts = if pod.restarts == 0 { String::new() } else { format!("  {} restarts", pod.restarts) };
-            let text = format!("{:5} {told}  {:process$}  {:name$}  {}{restarts}", pod.release, pod.process, pod.name, pod.node);
+            let text = format!(
+                "{:5} {told}  {:process$}  {:name$}  {}{restarts}",
+                pod.release, pod.process, pod.name, pod.node
+            );
             text.trim_end().to_owned()
         };
         self.pods.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -140,7 +140,8 @@ fn a_container_of_other_kinds(place: &Place, root: &Path) {
         change(&|release| {
             release["manifest"]["worker"] = json!("asgi");
             release["manifest"]["handlers"] = handlers.clone();
-            release["manifest"]["selftest"] = json!([{"url": "/x", "status": 200}, {"url": "/static/none", "status": 404}]);
+            release["manifest"]["selftest"] =
+                json!([{"url": "/x", "status": 200}, {"url": "/static/none", "status": 404}]);
         });
     };
     asgi("other");
@@ -162,7 +163,11 @@ fn a_container_of_other_kinds(place: &Place, root: &Path) {
     // Scripts, with their arguments and the app's packages; programs; a Python of another version.
     std::fs::create_dir_all(root.join("dae/app/jobs")).unwrap();
     std::fs::write(root.join("dae/app/jobs/beside.py"), "word = 'beside'\n").unwrap();
-    std::fs::write(root.join("dae/app/jobs/job.py"), "import sys, os, flask, beside, dae\nprint(sys.argv, beside.word, os.environ['DAE_ENV'])\n").unwrap();
+    std::fs::write(
+        root.join("dae/app/jobs/job.py"),
+        "import sys, os, flask, beside, dae\nprint(sys.argv, beside.word, os.environ['DAE_ENV'])\n",
+    )
+    .unwrap();
     let ran = container(0, &["run", "jobs/job.py", "-v", "a b"]).ok();
     assert_eq!(ran.stdout, "['jobs/job.py', '-v', 'a b'] beside production\n");
     assert_eq!(container(0, &["run", "sh", "-c", "pwd; exit 7"]).run().code, 7);

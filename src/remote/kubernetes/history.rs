@@ -72,7 +72,8 @@ impl History<'_> {
 
     pub async fn head(&self) -> Result<Held> {
         let path = format!("{}/{}", self.folder(), self.head_name());
-        let found = self.api.find(&path).await.map_err(|failure| self.api.problem("read which release is live", failure))?;
+        let found =
+            self.api.find(&path).await.map_err(|failure| self.api.problem("read which release is live", failure))?;
         let Some(found) = found else { return Ok(Held::default()) };
         let text = found["data"]["head"].as_str().unwrap_or_default();
         let head = serde_json::from_str(text).map_err(|error| {
@@ -100,7 +101,11 @@ impl History<'_> {
             Ok(found) => Ok(Held { head, version: found["metadata"]["resourceVersion"].as_str().map(str::to_owned) }),
             // It may have arrived although its answer did not; or somebody else's has.
             Err(failure) => match (&failure, self.head().await) {
-                (Failure::Silent(_) | Failure::Refused(_), Ok(found)) if found.head == head && failure.code() != 409 => Ok(found),
+                (Failure::Silent(_) | Failure::Refused(_), Ok(found))
+                    if found.head == head && failure.code() != 409 =>
+                {
+                    Ok(found)
+                }
                 _ => Err(self.api.problem("say which release is live", failure)),
             },
         }
@@ -118,7 +123,8 @@ impl History<'_> {
 
     pub async fn record(&self, id: ReleaseId) -> Result<Option<Record>> {
         let path = format!("{}/{}", self.folder(), self.name(id));
-        let found = self.api.find(&path).await.map_err(|failure| self.api.problem(&format!("read release {id}"), failure))?;
+        let found =
+            self.api.find(&path).await.map_err(|failure| self.api.problem(&format!("read release {id}"), failure))?;
         Ok(found.as_ref().and_then(read))
     }
 
@@ -139,7 +145,8 @@ impl History<'_> {
     pub async fn tidy(&self) {
         let Ok((held, records)) = self.records().await else { return };
         let live = held.head.live;
-        let repeated = records.iter().find(|record| Some(record.release.id) == live).and_then(|record| record.release.repeats);
+        let repeated =
+            records.iter().find(|record| Some(record.release.id) == live).and_then(|record| record.release.repeats);
         for record in records.iter().skip(KEPT) {
             let id = record.release.id;
             if Some(id) == live || Some(id) == repeated {
@@ -155,7 +162,10 @@ impl History<'_> {
 
 fn read(map: &Value) -> Option<Record> {
     let part = |name: &str| map["data"][name].as_str().unwrap_or_default();
-    Some(Record { release: serde_json::from_str(part("release")).ok()?, objects: serde_json::from_str(part("objects")).ok()? })
+    Some(Record {
+        release: serde_json::from_str(part("release")).ok()?,
+        objects: serde_json::from_str(part("objects")).ok()?,
+    })
 }
 
 /// What became of a release: the head knows better than its record, which may be of somebody who was killed.

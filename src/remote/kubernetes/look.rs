@@ -108,7 +108,12 @@ pub async fn check(api: &Api) -> Result<Vec<Finding>> {
             }
         }
         let note = if denied.is_empty() { String::new() } else { format!("may not {}", denied.join(", ")) };
-        findings.push(Finding { what: format!("rights to {resource}"), good: denied.is_empty(), optional: false, note });
+        findings.push(Finding {
+            what: format!("rights to {resource}"),
+            good: denied.is_empty(),
+            optional: false,
+            note,
+        });
     }
     if let Some(class) = &api.cluster.storage_class {
         let found = api.find(&format!("/apis/storage.k8s.io/v1/storageclasses/{class}")).await;

@@ -80,7 +80,8 @@ fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, fields: &mut Ve
         (Some(Value::Array(from)), Some(Value::Array(to))) => {
             for number in 0..from.len().max(to.len()) {
                 // What has a name is known by it.
-                let name = |list: &[Value]| list.get(number).and_then(|value| value["name"].as_str()).map(str::to_owned);
+                let name =
+                    |list: &[Value]| list.get(number).and_then(|value| value["name"].as_str()).map(str::to_owned);
                 let label = name(to).or_else(|| name(from)).unwrap_or_else(|| number.to_string());
                 compare(&format!("{path}[{label}]"), from.get(number), to.get(number), fields);
             }
@@ -109,13 +110,16 @@ mod tests {
             .iter()
             .map(|field| format!("{} {} {}", field.path, json!(field.from), json!(field.to)))
             .collect();
-        assert_eq!(said, [
-            "metadata.labels.x \"1\" \"2\"",
-            "spec.env[A].value \"1\" \"2\"",
-            "spec.env[B] null {\"name\":\"B\",\"value\":\"3\"}",
-            "spec.old true null",
-            "spec.replicas 2 3",
-        ]);
+        assert_eq!(
+            said,
+            [
+                "metadata.labels.x \"1\" \"2\"",
+                "spec.env[A].value \"1\" \"2\"",
+                "spec.env[B] null {\"name\":\"B\",\"value\":\"3\"}",
+                "spec.old true null",
+                "spec.replicas 2 3",
+            ]
+        );
         assert_eq!(difference(&from, &from), []);
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Over, Try, path, told};
 use super::history::{Head, Held, History, Record, escaped};
+use super::manifests::RELEASE;
 use super::verdict::{Verdict, judge};
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
@@ -18,9 +19,20 @@ use crate::term::{Event, Line, Progress, Shown, Tone};
 /// What is told while a release is brought to a cluster.
 #[derive(Debug, Clone)]
 pub enum Word {
-    Applied { objects: usize, took: Duration },
-    Waiting { what: String, ready: u64, of: u64 },
-    Rolled { what: String, pods: u64, took: Duration },
+    Applied {
+        objects: usize,
+        took: Duration,
+    },
+    Waiting {
+        what: String,
+        ready: u64,
+        of: u64,
+    },
+    Rolled {
+        what: String,
+        pods: u64,
+        took: Duration,
+    },
     /// The last good one was put back.
     Restored(ReleaseId),
 }
@@ -31,19 +43,26 @@ impl Event for Word {
             Self::Applied { objects, took } => {
                 Shown::Line(Line::good("Applied", format!("{objects} objects in {}", seconds(*took))))
             }
-            Self::Waiting { what, ready, of } => {
-                Shown::Progress(Progress { done: *ready, total: *of, ..Progress::spinner("Waiting", format!("for the pods of {what}")) })
+            Self::Waiting { what, ready, of } => Shown::Progress(Progress {
+                done: *ready,
+                total: *of,
+                ..Progress::spinner("Waiting", format!("for the pods of {what}"))
+            }),
+            Self::Rolled { what, pods, took } => Shown::Line(Line::good(
+                "Ready",
+                format!("{what}: {pods} pods, which took the cluster {}", seconds(*took)),
+            )),
+            Self::Restored(release) => {
+                Shown::Line(Line::new(Tone::Warning, "Restored", format!("{release}, the last good one")))
             }
-            Self::Rolled { what, pods, took } => {
-                Shown::Line(Line::good("Ready", format!("{what}: {pods} pods, which took the cluster {}", seconds(*took))))
-            }
-            Self::Restored(release) => Shown::Line(Line::new(Tone::Warning, "Restored", format!("{release}, the last good one"))),
         }
     }
 
     fn json(&self) -> Value {
         match self {
-            Self::Applied { objects, took } => json!({"event": "applied", "objects": objects, "took_ms": millis(*took)}),
+            Self::Applied { objects, took } => {
+                json!({"event": "applied", "objects": objects, "took_ms": millis(*took)})
+            }
             Self::Waiting { what, ready, of } => json!({"event": "waiting", "what": what, "ready": ready, "of": of}),
             Self::Rolled { what, pods, took } => {
                 json!({"event": "rolled", "what": what, "pods": pods, "took_ms": millis(*took)})
@@ -85,8 +104,14 @@ const LOG_LINES: usize = 100;
 
 /// The order of things that wait for each other: what serves comes before what works beside it.
 fn is_beside(object: &Value) -> bool {
-    let component = object["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"].as_str().unwrap_or_default();
+    let component =
+        object["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"].as_str().unwrap_or_default();
     object["kind"] == "CronJob" || component.starts_with("daemon-") || component.starts_with("queue-")
+}
+
+/// The release of the pods that a Deployment asks for.
+fn released(deployment: &Value) -> &Value {
+    &deployment["spec"]["template"]["metadata"]["labels"][RELEASE]
 }
 
 impl Rollout<'_> {
@@ -137,6 +162,7 @@ impl Rollout<'_> {
         let mut applying = start.elapsed();
         for (number, objects) in [first, beside].into_iter().enumerate() {
             let start = Instant::now();
+            self.still_ours(record.release.id).await?;
             for object in &objects {
                 self.apply(object, self.terms.over).await?;
             }
@@ -163,18 +189,29 @@ impl Rollout<'_> {
         let namespace = self.api.namespace();
         let what = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let labels = wanted["spec"]["selector"]["matchLabels"].as_object().cloned().unwrap_or_default();
-        let selector: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+        let selector: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
         let pods_path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={}", escaped(&selector.join(",")));
         let doing = |failure| self.api.problem(&format!("watch {}", told(wanted)), failure);
         let mut last = None;
         loop {
+            // First of all: what another one has brought there must not pass for this.
+            self.still_ours(id).await?;
             let pods = self.api.get(&pods_path).await.map_err(doing)?;
             let found = self.api.find(&path(wanted)).await.map_err(doing)?.unwrap_or_default();
             if found.is_null() {
-                return Err(Problem::new("kubernetes.gone", format!("{} was taken away while it was watched", told(wanted)))
-                    .exit(exit::UNHEALTHY));
+                return Err(Problem::new(
+                    "kubernetes.gone",
+                    format!("{} was taken away while it was watched", told(wanted)),
+                )
+                .exit(exit::UNHEALTHY));
             }
             let items = pods["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if released(&found) != released(wanted) {
+                // By one who did not know yet that this one is on its way.
+                self.apply(wanted, Over::Anybody).await?;
+                continue;
+            }
             match judge(wanted, &found, items) {
                 Verdict::Good { pods } => {
                     (self.tell)(Word::Rolled { what, pods, took: start.elapsed() });
@@ -199,11 +236,13 @@ impl Rollout<'_> {
                     Some(pod) => self.last_lines(pod).await,
                     None => String::new(),
                 };
-                return Err(Problem::new("app.slow", format!("{what} was not ready within {}", seconds(self.terms.within)))
-                    .detail(lines)
-                    .hint("look for something at import that waits: a connection, a lock, a download"));
+                return Err(Problem::new(
+                    "app.slow",
+                    format!("{what} was not ready within {}", seconds(self.terms.within)),
+                )
+                .detail(lines)
+                .hint("look for something at import that waits: a connection, a lock, a download"));
             }
-            self.still_ours(id).await?;
             let version = pods["metadata"]["resourceVersion"].as_str().unwrap_or("0");
             let left = self.terms.within.saturating_sub(start.elapsed()).clamp(Duration::from_millis(100), LOOK);
             self.api.stir(&pods_path, version, left).await;
@@ -224,7 +263,8 @@ impl Rollout<'_> {
 
     /// The last lines of a pod, of the container before this one where it has said nothing yet.
     async fn last_lines(&self, pod: &str) -> String {
-        let path = format!("/api/v1/namespaces/{}/pods/{pod}/log?container=app&tailLines={LOG_LINES}", self.api.namespace());
+        let path =
+            format!("/api/v1/namespaces/{}/pods/{pod}/log?container=app&tailLines={LOG_LINES}", self.api.namespace());
         let now = self.api.text(&path).await.unwrap_or_default();
         if !now.trim().is_empty() {
             return now;
@@ -318,7 +358,8 @@ impl Rollout<'_> {
             None => records.iter().find(past),
         };
         let Some(chosen) = chosen else {
-            let what = to.map_or_else(|| "there is no release to go back to".to_owned(), |id| format!("{id} is not kept"));
+            let what =
+                to.map_or_else(|| "there is no release to go back to".to_owned(), |id| format!("{id} is not kept"));
             return Err(Problem::new("release.unknown", what).try_running("dae releases").exit(exit::REFUSED));
         };
         let source = chosen.release.repeats.unwrap_or(chosen.release.id);
@@ -334,7 +375,9 @@ impl Rollout<'_> {
     /// Goes on with a release whose client is gone.
     pub async fn attach(&self, id: ReleaseId) -> Result<Arrived> {
         let held = self.history().head().await?;
-        let unknown = || Problem::new("release.unknown", format!("{id} is not kept")).try_running("dae releases").exit(exit::REFUSED);
+        let unknown = || {
+            Problem::new("release.unknown", format!("{id} is not kept")).try_running("dae releases").exit(exit::REFUSED)
+        };
         let mut record = self.history().record(id).await?.ok_or_else(unknown)?;
         if held.head.live == Some(id) {
             return Ok(Arrived { release: id, waited: Duration::ZERO });

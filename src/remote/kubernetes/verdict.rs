@@ -8,10 +8,18 @@ use crate::problem::Problem;
 
 #[derive(Debug)]
 pub enum Verdict {
-    Waiting { ready: u64, of: u64 },
-    Good { pods: u64 },
+    Waiting {
+        ready: u64,
+        of: u64,
+    },
+    Good {
+        pods: u64,
+    },
     /// Never, and why; and the pod whose last lines may say more.
-    Bad { problem: Box<Problem>, pod: Option<String> },
+    Bad {
+        problem: Box<Problem>,
+        pod: Option<String>,
+    },
 }
 
 /// Reasons for which a container waits that waiting does not mend.
@@ -32,7 +40,8 @@ pub fn judge(wanted: &Value, found: &Value, pods: &[Value]) -> Verdict {
     let name = told(wanted);
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     let release = wanted["spec"]["template"]["metadata"]["labels"][RELEASE].as_str().unwrap_or_default();
-    let of_release = |pod: &&Value| pod["metadata"]["labels"][RELEASE] == release && pod["metadata"]["deletionTimestamp"].is_null();
+    let of_release =
+        |pod: &&Value| pod["metadata"]["labels"][RELEASE] == release && pod["metadata"]["deletionTimestamp"].is_null();
     let pods: Vec<&Value> = pods.iter().filter(of_release).collect();
     for pod in &pods {
         if let Some(problem) = hopeless(pod) {
@@ -89,7 +98,13 @@ fn hopeless(pod: &Value) -> Option<Problem> {
         }
         let last = &container["lastState"]["terminated"];
         if container["restartCount"].as_u64().unwrap_or(0) >= 2 && !last.is_null() && container["ready"] != true {
-            return Some(told_of("app.ended", name, "it was started again and again", text(&last["message"]), container));
+            return Some(told_of(
+                "app.ended",
+                name,
+                "it was started again and again",
+                text(&last["message"]),
+                container,
+            ));
         }
     }
     None
@@ -98,12 +113,13 @@ fn hopeless(pod: &Value) -> Option<Problem> {
 fn told_of(code: &'static str, pod: &str, reason: &str, message: &str, container: &Value) -> Problem {
     let because = if message.is_empty() { format!("{pod}: {reason}") } else { format!("{pod}: {reason}: {message}") };
     match code {
-        "kubernetes.image" => Problem::new(code, "the nodes cannot pull the image")
-            .because(because)
-            .hint("the nodes need their own way into the registry: a Secret, named by `dae remote add ... --pull-secret`"),
+        "kubernetes.image" => Problem::new(code, "the nodes cannot pull the image").because(because).hint(
+            "the nodes need their own way into the registry: a Secret, named by `dae remote add ... --pull-secret`",
+        ),
         "app.ended" => {
             let ended = &container["lastState"]["terminated"];
-            let problem = Problem::new(code, "a process of the new release ends as soon as it is started").because(because);
+            let problem =
+                Problem::new(code, "a process of the new release ends as soon as it is started").because(because);
             match (text(&ended["reason"]), ended["exitCode"].as_i64()) {
                 ("OOMKilled", _) => {
                     problem.because("it had used up its memory").hint("`mem_limit` of a daemon, or fewer `nworkers`")
@@ -174,7 +190,8 @@ mod tests {
             status
         };
         let ready = pod(json!({"conditions": [{"type": "Ready", "status": "True"}]}));
-        let unschedulable = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
+        let unschedulable =
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
         let deadline = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
         let quota = json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}]);
         for (status, pods, wanted) in [

@@ -178,7 +178,8 @@ async fn answer(State(cluster): State<Cluster>, method: Method, uri: Uri, header
         act(&cluster, &method, uri.path(), query, &body)
     };
     if matches!(fault, Some(Fault::Cut)) {
-        let half: [Result<Bytes, std::io::Error>; 2] = [Ok("{\"kind\":".into()), Err(std::io::ErrorKind::ConnectionReset.into())];
+        let half: [Result<Bytes, std::io::Error>; 2] =
+            [Ok("{\"kind\":".into()), Err(std::io::ErrorKind::ConnectionReset.into())];
         return Response::new(Body::from_stream(futures_util::stream::iter(half)));
     }
     response
@@ -230,12 +231,16 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
                 .split(',')
                 .filter_map(|pair| pair.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())))
                 .collect();
-            let below = inner.objects.iter().filter(|(at, _)| at.rsplit_once('/').is_some_and(|(folder, _)| folder == path));
+            let below =
+                inner.objects.iter().filter(|(at, _)| at.rsplit_once('/').is_some_and(|(folder, _)| folder == path));
             let items: Vec<&Value> = below
                 .map(|(_, object)| object)
                 .filter(|object| wanted.iter().all(|(name, value)| object["metadata"]["labels"][name] == *value))
                 .collect();
-            axum::Json(json!({"kind": "List", "metadata": {"resourceVersion": inner.version.to_string()}, "items": items})).into_response()
+            axum::Json(
+                json!({"kind": "List", "metadata": {"resourceVersion": inner.version.to_string()}, "items": items}),
+            )
+            .into_response()
         }
         "GET" => match inner.objects.get(path) {
             Some(object) => axum::Json(object.clone()).into_response(),
@@ -320,7 +325,10 @@ fn settle(inner: &mut Inner, path: &str) {
     let name = object["metadata"]["name"].as_str().unwrap();
     let pod = |number: u64, status: Value| {
         let name = format!("{name}-{release}-{number}");
-        (format!("{PODS}{name}"), json!({"kind": "Pod", "metadata": {"name": name, "labels": labels}, "status": status}))
+        (
+            format!("{PODS}{name}"),
+            json!({"kind": "Pod", "metadata": {"name": name, "labels": labels}, "status": status}),
+        )
     };
     let ready = json!({
         "phase": "Running",
@@ -334,13 +342,19 @@ fn settle(inner: &mut Inner, path: &str) {
             || fate != Fate::Good && pod["status"]["containerStatuses"][0]["ready"] == true
     });
     let generation = object["metadata"]["generation"].clone();
-    let old = inner.objects.iter().filter(|(at, pod)| at.starts_with(PODS) && belongs(pod, &selector) && is_old(pod)).count() as u64;
-    let waiting = |reason: &str| json!({"phase": "Pending", "containerStatuses": [{
-        "name": "app", "ready": false, "restartCount": 1, "state": {"waiting": {"reason": reason, "message": "back-off"}},
-        "lastState": {"terminated": {"exitCode": 3}},
-    }]});
+    let old =
+        inner.objects.iter().filter(|(at, pod)| at.starts_with(PODS) && belongs(pod, &selector) && is_old(pod)).count()
+            as u64;
+    let waiting = |reason: &str| {
+        json!({"phase": "Pending", "containerStatuses": [{
+            "name": "app", "ready": false, "restartCount": 1, "state": {"waiting": {"reason": reason, "message": "back-off"}},
+            "lastState": {"terminated": {"exitCode": 3}},
+        }]})
+    };
     let bad = match fate {
-        Fate::Good | Fate::Silent | Fate::Deadline => json!({"phase": "Running", "containerStatuses": [{"ready": false, "restartCount": 0}]}),
+        Fate::Good | Fate::Silent | Fate::Deadline => {
+            json!({"phase": "Running", "containerStatuses": [{"ready": false, "restartCount": 0}]})
+        }
         Fate::CrashLoop => waiting("CrashLoopBackOff"),
         Fate::NoImage => waiting("ErrImagePull"),
         Fate::NoRoom => json!({"phase": "Pending", "conditions": [{
@@ -349,8 +363,12 @@ fn settle(inner: &mut Inner, path: &str) {
         Fate::NoQuota => Value::Null,
     };
     let conditions = match fate {
-        Fate::NoQuota => json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods is forbidden: exceeded quota: small"}]),
-        Fate::Deadline => json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing"}]),
+        Fate::NoQuota => {
+            json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods is forbidden: exceeded quota: small"}])
+        }
+        Fate::Deadline => {
+            json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing"}])
+        }
         _ => json!([]),
     };
     let status = if fate == Fate::Good {

@@ -36,7 +36,10 @@ impl Stage {
     }
 
     fn edit(&self, number: usize) {
-        self.place.write("hello/app.py", format!("number = {number}\ndef app(environ, start):\n    start('200 OK', [])\n    return [b'']\n"));
+        self.place.write(
+            "hello/app.py",
+            format!("number = {number}\ndef app(environ, start):\n    start('200 OK', [])\n    return [b'']\n"),
+        );
     }
 
     fn dae(&self, args: &[&str]) -> Ran {
@@ -58,9 +61,7 @@ impl Stage {
 }
 
 fn code(ran: &Ran) -> String {
-    let problem = ran.json();
-    let problem = if problem["problem"].is_object() { &problem["problem"] } else { &problem };
-    problem["code"].as_str().unwrap_or_else(|| panic!("{}", ran.raw())).to_owned()
+    ran.json()["error"]["code"].as_str().unwrap_or_else(|| panic!("{}", ran.raw())).to_owned()
 }
 
 #[test]
@@ -76,7 +77,11 @@ fn a_release_goes_live_is_listed_and_rolled_back() {
 
     stage.edit(2);
     let plan = stage.dae(&["deploy", "--plan"]);
-    assert!(plan.code == 0 && plan.stdout.contains("~ Deployment hello-web") && plan.stdout.contains("\"r1\" -> \"r2\""), "{}", plan.raw());
+    assert!(
+        plan.code == 0 && plan.stdout.contains("~ Deployment hello-web") && plan.stdout.contains("\"r1\" -> \"r2\""),
+        "{}",
+        plan.raw()
+    );
     assert_eq!(stage.wanted(), "r1", "a plan changes nothing");
     let second = stage.dae(&["deploy", "-m", "two"]);
     assert_eq!(second.code, 0, "{}", second.raw());
@@ -86,9 +91,14 @@ fn a_release_goes_live_is_listed_and_rolled_back() {
     let back = stage.dae(&["rollback"]);
     assert_eq!((back.code, stage.wanted()), (0, json!("r1")), "{}", back.raw());
     let releases = stage.dae(&["releases", "--json"]).json();
-    let states: Vec<String> = releases["releases"].as_array().unwrap().iter().map(|release| {
-        format!("{} {} {}", release["id"].as_str().unwrap(), release["state"].as_str().unwrap(), release["repeats"])
-    }).collect();
+    let states: Vec<String> = releases["releases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|release| {
+            format!("{} {} {}", release["id"].as_str().unwrap(), release["state"].as_str().unwrap(), release["repeats"])
+        })
+        .collect();
     assert_eq!(states, ["r3 live \"r1\"", "r2 past null", "r1 past null"]);
     let ps = stage.dae(&["ps"]);
     assert!(ps.stdout.contains("hello-web-r1-0") && ps.stdout.contains("daemon-feed"), "{}", ps.raw());
@@ -154,10 +164,38 @@ fn what_an_api_server_may_answer() {
         // What does not.
         (Method::PATCH, "deployments/hello-web", 1, Fault::Refuse(409, conflict), 7, "kubernetes.conflict"),
         (Method::PUT, "hello-dae", 1, Fault::Refuse(409, "the object has been modified"), 7, "release.moved"),
-        (Method::PATCH, "deployments/hello-web", 1, Fault::Refuse(403, "deployments is forbidden: User \"x\" cannot patch"), 3, "kubernetes.rights"),
-        (Method::PATCH, "deployments/hello-web", 1, Fault::Refuse(403, "forbidden: exceeded quota: small"), 3, "kubernetes.quota"),
-        (Method::PATCH, "configmaps", 1, Fault::Refuse(403, "unable to create new content in namespace shop because it is being terminated"), 3, "kubernetes.terminating"),
-        (Method::PATCH, "deployments/hello-web", 1, Fault::Refuse(422, "spec.selector: Invalid value: field is immutable"), 3, "kubernetes.immutable"),
+        (
+            Method::PATCH,
+            "deployments/hello-web",
+            1,
+            Fault::Refuse(403, "deployments is forbidden: User \"x\" cannot patch"),
+            3,
+            "kubernetes.rights",
+        ),
+        (
+            Method::PATCH,
+            "deployments/hello-web",
+            1,
+            Fault::Refuse(403, "forbidden: exceeded quota: small"),
+            3,
+            "kubernetes.quota",
+        ),
+        (
+            Method::PATCH,
+            "configmaps",
+            1,
+            Fault::Refuse(403, "unable to create new content in namespace shop because it is being terminated"),
+            3,
+            "kubernetes.terminating",
+        ),
+        (
+            Method::PATCH,
+            "deployments/hello-web",
+            1,
+            Fault::Refuse(422, "spec.selector: Invalid value: field is immutable"),
+            3,
+            "kubernetes.immutable",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -201,7 +239,11 @@ fn bad_input_says_what_to_type() {
     std::fs::write(&config, String::from_utf8_lossy(&good).replace("\"prod\"", "\"other\"")).unwrap();
     deploy("kubernetes.context", 3);
     let nobody = format!("127.0.0.1:{}", crate::harness::free_port());
-    std::fs::write(&config, String::from_utf8_lossy(&good).replace(&format!("127.0.0.1:{}", stage.cluster.port), &nobody)).unwrap();
+    std::fs::write(
+        &config,
+        String::from_utf8_lossy(&good).replace(&format!("127.0.0.1:{}", stage.cluster.port), &nobody),
+    )
+    .unwrap();
     deploy("kubernetes.silent", 9);
     std::fs::write(&config, &good).unwrap();
 
@@ -222,7 +264,21 @@ fn bad_input_says_what_to_type() {
         (&["remote", "add", "x", "kubernetes", "--namespace", "shop"], 2),
         (&["remote", "add", "x", "kubernetes", "--namespace", "shop", "--registry", "a.b/c:1"], 2),
         (&["remote", "add", "x", "https://a.example", "--namespace", "shop"], 2),
-        (&["remote", "add", "x", "kubernetes", "--namespace", "shop", "--registry", "a.b/c", "--service", "mysql=db"], 2),
+        (
+            &[
+                "remote",
+                "add",
+                "x",
+                "kubernetes",
+                "--namespace",
+                "shop",
+                "--registry",
+                "a.b/c",
+                "--service",
+                "mysql=db",
+            ],
+            2,
+        ),
     ] {
         let ran = stage.dae(args);
         assert_eq!(ran.code, exit, "{}", ran.raw());
@@ -254,7 +310,10 @@ fn killed_at_every_step_the_last_good_one_serves_and_the_next_deploy_works() {
         let next = stage.deploy();
         assert_eq!(next.code, 0, "after a kill at step {step}: {}", next.raw());
         let live = next.json()["release"].clone();
-        assert_eq!((stage.wanted(), stage.head()["live"].clone(), &stage.head()["starting"]), (live.clone(), live, &Value::Null));
+        assert_eq!(
+            (stage.wanted(), stage.head()["live"].clone(), &stage.head()["starting"]),
+            (live.clone(), live, &Value::Null)
+        );
     }
     assert_eq!(stage.cluster.inner().unserved, 0);
     println!("killed at {steps} steps");
