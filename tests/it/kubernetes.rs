@@ -22,9 +22,14 @@ fn guestbook(place: &Place) {
 
 /// Adds the cluster remote `prod`, whose images go to `registry`.
 fn remote(place: &Place, registry: &Registry, more: &[&str]) {
+    remote_on(place, registry, &registry.host(), more);
+}
+
+/// The same with the base at `host`: another name of the registry is another registry, from which the base is copied.
+fn remote_on(place: &Place, registry: &Registry, host: &str, more: &[&str]) {
     registry.put_base("library/python", &format!("{}-slim", minor(place)));
     let repository = format!("{}/shop", registry.host());
-    let base = format!("{}/library/python:{{python}}-slim", registry.host());
+    let base = format!("{host}/library/python:{{python}}-slim");
     let args = ["remote", "add", "prod", "kubernetes", "--context", "prod", "--namespace", "shop", "--registry"];
     let args = args.into_iter().chain([repository.as_str(), "--base", &base, "--domain", "apps.example"]);
     place.dae(args.chain(more.iter().copied())).ok();
@@ -41,7 +46,7 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     let place = Place::new();
     let Some(registry) = Registry::start(&place) else { return };
     guestbook(&place);
-    remote(&place, &registry, &["--no-check"]);
+    remote_on(&place, &registry, &format!("localhost:{}", registry.port), &["--no-check"]);
     let yaml = || place.dae(["-C", "guestbook", "deploy", "--output", "yaml"]).ok();
     let first = yaml();
     assert!(first.stderr.contains("remembered"), "{}", first.stderr);

@@ -14,6 +14,7 @@
 
 pub mod api;
 pub mod history;
+mod look;
 pub mod manifests;
 pub mod plan;
 mod problems;
@@ -23,6 +24,5 @@ mod verdict;
 mod workload;
 
 pub use api::Api;
-mod look;
 pub use look::{Finding, Found, RIGHTS, check, look};
 pub use rollout::{Arrived, Rollout, Terms, Word};

@@ -269,8 +269,9 @@ impl Push<'_> {
         tokio::fs::create_dir_all(&folder).await.doing(doing)?;
         let (client, from) = self.from;
         let mut place = format!("/v2/{}/blobs/{}", from.repository, layer.digest);
+        // Brings the registry's token, which a request whose answer is streamed does not ask for.
+        client.patiently(&Ask::new(Method::HEAD, place.clone())).await?;
         for _ in 0..REDIRECTS {
-            // The login is answered by an earlier request for the manifest.
             let mut response = client.begin(Ask::new(Method::GET, place)).await?;
             if response.status().is_redirection() {
                 let to = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -40,7 +40,8 @@ impl Registry {
         let mut running = place.command(program, ["serve", "registry/config.yml"]).spawn();
         running.until("listening on");
         let registry = Self { port, _running: running };
-        let auth = json!({"auths": {registry.host(): {"auth": registry.basic()}}});
+        let login = json!({"auth": registry.basic()});
+        let auth = json!({"auths": {registry.host(): login, format!("localhost:{port}"): login}});
         std::fs::create_dir_all(place.home(".docker")).unwrap();
         std::fs::write(place.home(".docker/config.json"), auth.to_string()).unwrap();
         Some(registry)
