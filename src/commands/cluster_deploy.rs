@@ -32,9 +32,6 @@ pub struct Flags {
     /// Push the image, and print the objects instead of applying them
     #[arg(long, value_name = "FORMAT", conflicts_with_all = ["plan", "attach"])]
     pub output: Option<Output>,
-    /// Only show what would change; the cluster is asked, and nothing is pushed or applied
-    #[arg(long, conflicts_with = "attach")]
-    pub plan: bool,
     /// Set what others have changed by hand, too
     #[arg(long)]
     pub force: bool,
@@ -53,7 +50,6 @@ impl Flags {
     pub fn refuse(&self) -> Result<()> {
         let flag = match self {
             Self { output: Some(_), .. } => "--output",
-            Self { plan: true, .. } => "--plan",
             Self { force: true, .. } => "--force",
             _ => return Ok(()),
         };
@@ -75,6 +71,7 @@ impl Flags {
 pub struct Said {
     pub message: Option<String>,
     pub attach: Option<ReleaseId>,
+    pub plan: bool,
 }
 
 #[derive(Serialize)]
@@ -144,8 +141,16 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
     if flags.output == Some(Output::Yaml) {
         return deploy.print();
     }
-    if flags.plan {
+    if said.plan {
         return deploy.plan();
+    }
+    if let Some(script) = &app.manifest.release {
+        return Err(Problem::new(
+            "kubernetes.release-command",
+            format!("`release: {}` cannot be run on a cluster yet", script.as_str()),
+        )
+        .hint("take it out of app.yaml, and run it by hand or in CI before a deploy")
+        .exit(exit::REFUSED));
     }
     let (id, outcome) = block_on(deploy.run(said.message))?;
     let Some(arrived) = outcome else {

@@ -79,12 +79,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         clean(git.as_ref()).map_err(refused)?;
     }
     if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
-        if args.plan {
-            return Err(Problem::new("deploy.cluster", "`--plan` is for a node, and this remote is a cluster")
-                .hint("`--output yaml` shows what would be applied")
-                .exit(2));
-        }
-        let said = cluster_deploy::Said { message: args.message, attach: args.attach };
+        let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan };
         return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
     }
     args.cluster.refuse().map_err(refused)?;
