@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use dae::services::kv::memcache;
 use dae::services::{Space, Tell};
 
-const ROUNDS: usize = 5;
-const SECONDS: f64 = 2.0;
+const ROUNDS: usize = 21;
+const SECONDS: f64 = 0.5;
 const KEYS: usize = 10_000;
 
 /// One of the two, in a process of its own.
@@ -110,11 +110,23 @@ fn request(number: usize, into: &mut Vec<u8>) {
 struct Measured {
     each_second: f64,
     p99: Duration,
+    /// Of the server's processor time, for each request.
+    processor: Duration,
+}
+
+/// The processor time a server has taken, of all its threads.
+fn processor(server: &Server) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.process.id())).unwrap();
+    let times = tasks.map(|task| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+        stat.split(' ').next().unwrap().parse::<u64>().unwrap()
+    });
+    Duration::from_nanos(times.sum())
 }
 
 /// `clients` connections, a thread each, that send `pipelined` requests at once.
 fn measure(server: &Server, clients: usize, pipelined: usize) -> Measured {
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), processor(server));
     let threads: Vec<_> = (0..clients)
         .map(|client| {
             let mut stream = connect(server);
@@ -138,7 +150,12 @@ fn measure(server: &Server, clients: usize, pipelined: usize) -> Measured {
     let mut times: Vec<Duration> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     times.sort();
     let requests = (times.len() * pipelined) as f64;
-    Measured { each_second: requests / begin.elapsed().as_secs_f64(), p99: times[times.len() * 99 / 100] }
+    let spent = processor(server) - before;
+    Measured {
+        each_second: requests / begin.elapsed().as_secs_f64(),
+        p99: times[times.len() * 99 / 100],
+        processor: spent.div_f64(requests),
+    }
 }
 
 fn resident(server: &Server) -> f64 {
@@ -198,11 +215,20 @@ fn main() {
             |pick: fn(&Measured) -> f64| [0, 1].map(|which: usize| median(found[which].iter().map(pick).collect()));
         let rate = medians(|measured| measured.each_second);
         let p99 = medians(|measured| measured.p99.as_secs_f64() * 1e6);
+        let processor = medians(|measured| measured.processor.as_secs_f64() * 1e6);
         println!("{what}");
         for which in [0, 1] {
-            println!("  {:10} {:>9.0} requests/s, p99 {:>7.0} µs", servers[which].name, rate[which], p99[which]);
+            println!(
+                "  {:10} {:>9.0} requests/s, p99 {:>7.0} µs, {:>6.2} µs of processor for each",
+                servers[which].name, rate[which], p99[which], processor[which]
+            );
         }
-        println!("  ratio      {:.2} of its requests, {:.2} of its p99", rate[0] / rate[1], p99[0] / p99[1]);
+        println!(
+            "  ratio      {:.2} of its requests, {:.2} of its p99, {:.2} of its processor",
+            rate[0] / rate[1],
+            p99[0] / p99[1],
+            processor[0] / processor[1]
+        );
     }
     drop(servers);
     let servers = [ours(), theirs()];

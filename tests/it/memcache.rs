@@ -697,11 +697,14 @@ fn garbage_ends_at_most_its_own_conversation() {
 #[test]
 fn a_get_may_have_any_number_of_keys() {
     let ours = Ours::start(Settings::default());
-    let sets: String = (0..50_000).map(|n| format!("set key{n} 0 0 1 noreply\r\nx\r\n")).collect();
+    let (mut sets, mut get) = (String::new(), "get".to_owned());
+    for n in 0..50_000 {
+        let _ = write!(sets, "set key{n} 0 0 1 noreply\r\nx\r\n");
+        let _ = write!(get, " key{n}");
+    }
     assert_eq!(answer(&ours.socket, sets.as_bytes()), b"");
-    let get: String = std::iter::once("get".to_owned()).chain((0..50_000).map(|n| format!(" key{n}"))).collect();
     let said = answer(&ours.socket, format!("{get}\r\n").as_bytes());
-    assert_eq!(said.iter().filter(|byte| **byte == b'V').count(), 50_000);
+    assert_eq!(said.split(|byte| *byte == b'V').count(), 50_001);
     assert!(said.ends_with(b"END\r\n"));
 }
 

@@ -1,5 +1,6 @@
 //! `dae.api.memcache` and `dae mc`, beside dae's own memcached and beside Debian's: the same suite, the same answers.
 
+use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -92,7 +93,7 @@ fn session(place: &Place) -> String {
     ] {
         let ran = place.dae(std::iter::once("mc").chain(args.iter().copied())).dir("app").run();
         let shown: Vec<String> = args.iter().map(|arg| arg.chars().take(20).collect()).collect();
-        said.push_str(&format!("$ dae mc {}\n{ran}\n", shown.join(" ")));
+        let _ = writeln!(said, "$ dae mc {}\n{ran}", shown.join(" "));
     }
     let stats = place.dae(["mc", "stats", "--json"]).dir("app").ok().stdout;
     assert!(stats.contains("\"curr_items\":\"1\""), "{stats}");

@@ -138,7 +138,7 @@ def test_the_servers_answer():
 
 
 def test_keys_are_listed(key):
-    mc.set(key + " /".strip(), 1)
+    mc.set(key + "/", 1)
     host, _, port = os.environ["DAE_MEMCACHE"].rpartition(":")
     with socket.create_connection((host, int(port))) as wire:
         wire.sendall(b"lru_crawler metadump all\r\n")

@@ -300,10 +300,10 @@ impl Request<'_> {
             marks: 0,
         });
         match (stored, mode) {
-            (Stored::Stored(cas), _) => self.done(out, cas, b""),
-            (Stored::Exists, _) | (Stored::NotStored, Mode::Add) => self.header.refuse(out, Status::Exists),
-            (Stored::NotFound, _) | (Stored::NotStored, Mode::Replace) => self.header.refuse(out, Status::NotFound),
-            (Stored::NotStored, _) => self.header.refuse(out, Status::NotStored),
+            (Stored::Done(cas), _) => self.done(out, cas, b""),
+            (Stored::Exists, _) | (Stored::Refused, Mode::Add) => self.header.refuse(out, Status::Exists),
+            (Stored::NotFound, _) | (Stored::Refused, Mode::Replace) => self.header.refuse(out, Status::NotFound),
+            (Stored::Refused, _) => self.header.refuse(out, Status::NotStored),
         }
     }
 

@@ -30,7 +30,7 @@ impl Clock {
     }
 
     /// Seconds since the start.
-    pub(super) fn uptime(&self, now: u32) -> u32 {
+    pub(super) fn uptime(now: u32) -> u32 {
         now.saturating_sub(HEAD_START)
     }
 

@@ -217,7 +217,7 @@ fn set(store: &mut Store, line: &Line, after: &[u8], out: &mut Vec<u8>, state: &
         return refuse(out, LONG_OPAQUE);
     }
     let key = flags.key();
-    if !store.fits(key.len(), length, flags.client_flags) {
+    if !store.fits(key.len(), length, flags.of_client) {
         store.refuse(key);
         return refuse(out, TOO_LARGE);
     }
@@ -237,19 +237,19 @@ fn set(store: &mut Store, line: &Line, after: &[u8], out: &mut Vec<u8>, state: &
         mode,
         key,
         value,
-        flags: flags.client_flags,
+        flags: flags.of_client,
         expires,
         cas: flags.cas.unwrap_or_default(),
         may_be_stale: flags.stale && mode == Mode::Cas,
         marks: binary_mark(&flags),
     });
     let (code, cas) = match stored {
-        Stored::Stored(cas) => (&b"HD"[..], cas),
-        Stored::NotStored => (&b"NS"[..], 0),
+        Stored::Done(cas) => (&b"HD"[..], cas),
+        Stored::Refused => (&b"NS"[..], 0),
         Stored::Exists => (&b"EX"[..], 0),
         Stored::NotFound => (&b"NF"[..], 0),
     };
-    if !(flags.quiet && matches!(stored, Stored::Stored(_))) {
+    if !(flags.quiet && matches!(stored, Stored::Done(_))) {
         out.extend_from_slice(code);
         for word in flags.words() {
             match word[0] {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::clock::Clock;
 use super::items::FETCHED;
 use super::line::Line;
 use super::number;
@@ -69,7 +70,7 @@ pub(super) fn of(store: &Store, kind: &[u8], tell: &mut dyn FnMut(&str, &str)) -
 fn general(store: &Store, tell: &mut dyn FnMut(&str, &str)) {
     let counts = &store.counts;
     tell("pid", &std::process::id().to_string());
-    tell("uptime", &store.clock.uptime(store.now).to_string());
+    tell("uptime", &Clock::uptime(store.now).to_string());
     tell("time", &store.clock.unix(store.now).to_string());
     tell("version", VERSION);
     tell("emulator", concat!("dae/", env!("CARGO_PKG_VERSION")));

@@ -40,8 +40,8 @@ pub(super) struct New<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stored {
     /// With its version.
-    Stored(u64),
-    NotStored,
+    Done(u64),
+    Refused,
     Exists,
     NotFound,
 }
@@ -174,13 +174,13 @@ impl Store {
             return match new.mode {
                 Mode::Set | Mode::Add => {
                     let id = self.items.insert(new.key, new.value);
-                    Stored::Stored(self.settle(id, new.flags, new.expires, new.marks))
+                    Stored::Done(self.settle(id, new.flags, new.expires, new.marks))
                 }
                 Mode::Cas => {
                     self.counts.cas_misses += 1;
                     Stored::NotFound
                 }
-                Mode::Replace | Mode::Append | Mode::Prepend => Stored::NotStored,
+                Mode::Replace | Mode::Append | Mode::Prepend => Stored::Refused,
             };
         };
         let old = self.items.get(id);
@@ -190,7 +190,7 @@ impl Store {
         match new.mode {
             Mode::Add => {
                 self.items.use_now(id);
-                Stored::NotStored
+                Stored::Refused
             }
             Mode::Cas if new.cas != 0 && (matches || stale) => {
                 self.counts.cas_hits += 1;
@@ -200,7 +200,7 @@ impl Store {
                 } else {
                     (expires, new.marks | STALE | (marks & TOKEN_SENT))
                 };
-                Stored::Stored(self.settle(id, new.flags, expires, marks))
+                Stored::Done(self.settle(id, new.flags, expires, marks))
             }
             Mode::Cas => {
                 self.counts.cas_badval += 1;
@@ -209,17 +209,17 @@ impl Store {
             Mode::Append | Mode::Prepend if new.cas != 0 && !matches => Stored::Exists,
             Mode::Append | Mode::Prepend => {
                 if !self.fits(new.key.len(), length + new.value.len(), flags) {
-                    return Stored::NotStored;
+                    return Stored::Refused;
                 }
                 let old = self.items.get(id).value().to_vec();
                 let (first, second) =
                     if new.mode == Mode::Append { (&old[..], new.value) } else { (new.value, &old[..]) };
                 self.items.set_value(id, first, second);
-                Stored::Stored(self.settle(id, flags, expires, 0))
+                Stored::Done(self.settle(id, flags, expires, 0))
             }
             Mode::Set | Mode::Replace => {
                 self.items.set_value(id, new.value, b"");
-                Stored::Stored(self.settle(id, new.flags, new.expires, new.marks))
+                Stored::Done(self.settle(id, new.flags, new.expires, new.marks))
             }
         }
     }

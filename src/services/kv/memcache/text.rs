@@ -37,8 +37,8 @@ pub(super) fn command(store: &mut Store, line: &Line, after: &[u8], out: &mut Ve
         b"incr" if matches!(count, 3 | 4) => add_delta(store, line, Direction::Up, out),
         b"decr" if matches!(count, 3 | 4) => add_delta(store, line, Direction::Down, out),
         b"delete" if (2..=4).contains(&count) => return delete(store, line, out),
-        b"touch" if matches!(count, 3 | 4) => touch(store, line),
-        b"flush_all" if (1..=3).contains(&count) => flush(store, line),
+        b"touch" if matches!(count, 3 | 4) => Some(touch(store, line)),
+        b"flush_all" if (1..=3).contains(&count) => Some(flush(store, line)),
         b"version" => {
             out.extend_from_slice(b"VERSION ");
             say(out, VERSION);
@@ -190,8 +190,8 @@ fn update(store: &mut Store, line: &Line, mode: Mode, after: &[u8], out: &mut Ve
             let expires = store.expiry(ttl.into());
             let new = New { mode, key, value, flags, expires, cas, may_be_stale: false, marks: 0 };
             let answer = match store.store(&new) {
-                Stored::Stored(_) => "STORED",
-                Stored::NotStored => "NOT_STORED",
+                Stored::Done(_) => "STORED",
+                Stored::Refused => "NOT_STORED",
                 Stored::Exists => "EXISTS",
                 Stored::NotFound => "NOT_FOUND",
             };
@@ -251,22 +251,22 @@ fn delete(store: &mut Store, line: &Line, out: &mut Vec<u8>) -> Step {
     Step::Done(line.length)
 }
 
-fn touch(store: &mut Store, line: &Line) -> Option<&'static str> {
+fn touch(store: &mut Store, line: &Line) -> &'static str {
     let key = line.word(1);
     if is_too_long(store, key) {
-        return Some(BAD_FORMAT);
+        return BAD_FORMAT;
     }
-    let Some(ttl) = number::signed(line.word(2)) else { return Some(BAD_EXPTIME) };
+    let Some(ttl) = number::signed(line.word(2)) else { return BAD_EXPTIME };
     let expires = store.expiry(ttl.into());
-    Some(if store.touch(key, expires).is_some() { "TOUCHED" } else { "NOT_FOUND" })
+    if store.touch(key, expires).is_some() { "TOUCHED" } else { "NOT_FOUND" }
 }
 
-fn flush(store: &mut Store, line: &Line) -> Option<&'static str> {
+fn flush(store: &mut Store, line: &Line) -> &'static str {
     let bare = if line.is_noreply() { 2 } else { 1 };
     let delay = if line.count() == bare { Some(0) } else { number::signed(line.word(1)) };
-    let Some(delay) = delay else { return Some(BAD_EXPTIME) };
+    let Some(delay) = delay else { return BAD_EXPTIME };
     store.flush(delay.into());
-    Some("OK")
+    "OK"
 }
 
 fn memory_limit(store: &mut Store, line: &Line) -> &'static str {
