@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::reader::{Keys, Reader, decode};
 use super::yaml::{Node, Source, Value};
 use crate::problem::{Doing as _, Problem, Result};
@@ -20,7 +22,17 @@ pub struct DevSettings {
     pub beansdb: Vec<Address>,
     /// Relative to the app's folder, or absolute.
     pub permdir: Option<PathBuf>,
+    pub state: StateOf,
     pub queue: Option<Address>,
+}
+
+/// What has a state of its own: the data of all services.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StateOf {
+    #[default]
+    App,
+    /// Each branch of the app's git repository.
+    Branch,
 }
 
 /// A database of a MySQL server; what is not given is what the app's own would have.
@@ -30,6 +42,8 @@ pub struct Mysql {
     pub user: Option<String>,
     pub passwd: Option<String>,
     pub db: Option<String>,
+    /// Of a farm: what sqlstore looks for there. Every other table is the app's own.
+    pub tables: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +60,9 @@ pub struct Elsewhere {
     pub address: Address,
 }
 
-const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue"];
+const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue", "state"];
 const MYSQL: &[&str] = &["host", "port", "user", "passwd", "db"];
+const FARM: &[&str] = &["host", "port", "user", "passwd", "db", "tables"];
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +136,7 @@ impl DevSettings {
     pub fn environment(&self, root: &Path) -> Vec<(String, String)> {
         let mut env = Vec::new();
         let mut set = |name: &str, value: String| env.push((name.to_owned(), value));
-        if let Some(Mysql { address, user, passwd, db }) = &self.mysql {
+        if let Some(Mysql { address, user, passwd, db, .. }) = &self.mysql {
             set("DAE_MYSQL_HOST", address.host.clone());
             set("DAE_MYSQL_PORT", address.port.to_string());
             for (name, value) in [("USER", user), ("PASSWORD", passwd), ("DB", db)] {
@@ -135,6 +150,14 @@ impl DevSettings {
             if !addresses.is_empty() {
                 set(name, list(addresses));
             }
+        }
+        if !self.sqlstore.is_empty() {
+            let farm = |mysql: &Mysql| {
+                let Mysql { address: Address { host, port }, user, passwd, db, tables } = mysql;
+                json!({"host": host, "port": port, "user": user, "passwd": passwd, "db": db, "tables": tables})
+            };
+            let farms: BTreeMap<_, _> = self.sqlstore.iter().map(|(name, mysql)| (name, farm(mysql))).collect();
+            set("DAE_SQLSTORE", json!(farms).to_string());
         }
         if let Some(queue) = &self.queue {
             set("DAE_QUEUE", queue.to_string());
@@ -177,11 +200,12 @@ impl DevSettings {
 impl Reader<'_> {
     fn settings(&mut self, keys: &Keys) -> DevSettings {
         DevSettings {
-            mysql: keys.get("mysql").and_then(|node| self.mysql(node, "`mysql`")),
+            mysql: keys.get("mysql").and_then(|node| self.mysql(node, "`mysql`", MYSQL)),
             sqlstore: self.farms(keys),
             memcache: self.addresses(keys, "memcache", 11211),
             beansdb: self.addresses(keys, "beansdb", 7900),
             permdir: self.optional_text(keys, "permdir").map(PathBuf::from),
+            state: keys.get("state").and_then(|node| self.state(node)).unwrap_or_default(),
             queue: keys.get("queue").and_then(|node| self.address(node, "queue", 11300)),
         }
     }
@@ -189,13 +213,23 @@ impl Reader<'_> {
     fn farms(&mut self, keys: &Keys) -> BTreeMap<String, Mysql> {
         let Some(node) = keys.get("sqlstore") else { return BTreeMap::new() };
         let Some(farms) = self.any_keys(node, "`sqlstore`") else { return BTreeMap::new() };
-        let farm =
-            |(name, node): (&str, &Node)| Some((name.to_owned(), self.mysql(node, &format!("the farm `{name}`"))?));
+        let farm = |(name, node): (&str, &Node)| {
+            Some((name.to_owned(), self.mysql(node, &format!("the farm `{name}`"), FARM)?))
+        };
         farms.all().filter_map(farm).collect()
     }
 
-    fn mysql(&mut self, node: &Node, what: &str) -> Option<Mysql> {
-        let keys = self.keys(node, what, MYSQL)?;
+    fn state(&mut self, node: &Node) -> Option<StateOf> {
+        let text = self.text(node, "state")?;
+        if text == "per-branch" {
+            return Some(StateOf::Branch);
+        }
+        self.wrong(node, "state", format!("`{text}` has no state"), "write `per-branch`, or leave it out");
+        None
+    }
+
+    fn mysql(&mut self, node: &Node, what: &str, known: &'static [&'static str]) -> Option<Mysql> {
+        let keys = self.keys(node, what, known)?;
         let host = self.optional_text(&keys, "host").unwrap_or_else(|| "localhost".into());
         let port = u16::try_from(self.number(&keys, "port", 1..=65_535, 3306)).unwrap_or(3306);
         let address = Address { host, port };
@@ -203,7 +237,9 @@ impl Reader<'_> {
             // A password may well look like a number.
             keys.get(name).and_then(|node| reader.word(node, name, &format!("{name}: \"...\"")))
         };
-        let mysql = Mysql { address, user: text(self, "user"), passwd: text(self, "passwd"), db: text(self, "db") };
+        let (user, passwd, db) = (text(self, "user"), text(self, "passwd"), text(self, "db"));
+        let tables = self.texts(&keys, "tables");
+        let mysql = Mysql { address, user, passwd, db, tables };
         if let Some(node) =
             keys.get("host").filter(|_| !is_host(&mysql.address.host) && mysql.address.host.parse::<IpAddr>().is_err())
         {

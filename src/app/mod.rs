@@ -22,7 +22,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use cron::{CronJob, Overlap, Runs};
-pub use dev::{Address, DevSettings, Elsewhere, Mysql};
+pub use dev::{Address, DevSettings, Elsewhere, Mysql, StateOf};
 pub use find::find;
 pub use handler::{Handler, Serves, StaticRule, Target};
 pub use manifest::{Manifest, Probe, Worker};

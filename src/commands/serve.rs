@@ -41,6 +41,9 @@ pub struct Args {
     /// Open the app in a browser
     #[arg(long)]
     pub open: bool,
+    /// Begin with no data at all, and throw away what comes; the app's own data is left alone
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// Who only looks whether the app is served holds its lock for a moment.
@@ -81,8 +84,13 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
     let services_run = services::run_dir(context)?;
     let (tell, told) = mpsc::unbounded_channel();
     let tell = Tell::new(move |event| drop(tell.send(event)));
-    let space = || services::space(context, &app, services_run.path(), tell);
-    let shared = runtime.block_on(Shared::join(&app.root, space))?;
+    let fresh = if args.fresh { Some(fresh_folder(&app.root)?) } else { None };
+    let run = services_run.path();
+    let space = || match &fresh {
+        Some(folder) => services::fresh_space(context, &app, folder.path(), run, tell),
+        None => services::space(context, &app, run, tell),
+    };
+    let shared = runtime.block_on(Shared::join(fresh.as_ref().map_or(&*app.root, |folder| folder.path()), space))?;
     let (type_in, typed) = mpsc::unbounded_channel();
     let server = DevServer {
         root: app.root.clone(),
@@ -234,6 +242,13 @@ impl Debugger {
     fn echoes(&self, process: &str, line: &str) -> bool {
         self.sent && self.process == process && line.trim_end() == format!("{}{}", self.prompt, self.text()).trim_end()
     }
+}
+
+/// Where a throw-away space is: on the app's own disk, where its base can share its blocks.
+fn fresh_folder(root: &Path) -> Result<tempfile::TempDir> {
+    let below = root.join(".dae");
+    let made = tempfile::Builder::new().prefix("fresh-").tempdir_in(&below);
+    made.doing(|| format!("make a folder in `{}`", below.display()))
 }
 
 /// Editors read it by the first line of app.yaml. Not worth ending for: without it they only complete nothing.

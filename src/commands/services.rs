@@ -1,11 +1,12 @@
 //! What the commands share that need an app's services: those of the `dae serve` that runs, or their own for the moment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, foreground};
-use crate::app::{App, DevSettings};
+use crate::app::{App, DevSettings, StateOf};
 use crate::dev_server::local::provided_env;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::services::state::{self, States};
 use crate::services::{self, Machine, Provided, Shared, Space, Tell, mysql};
 use crate::term::{self, Line, Progress, Shown, confirm};
 
@@ -20,15 +21,49 @@ pub struct Services {
 
 /// The space of the app as its developer knows it; its data outlives everything.
 pub fn space(context: &Context, app: &App, run: &Path, tell: Tell) -> Result<Space> {
-    let space = Space::new(app.name.clone(), app.root.join(".dae/data"), run.to_owned(), tell)?;
-    Ok(space.on(machine(context, app)?))
+    let (data, branchs) = data(app)?;
+    if branchs.is_some() && !data.exists() {
+        // A branch begins with what the app has; nobody works on that, for this process hosts its services.
+        States::of(&app.root.join(".dae/data"), Some(app.root.join("permdir")))
+            .copy_to(&States::of(&data, branchs.clone()))?;
+    }
+    let space = Space::new(app.name.clone(), data, run.to_owned(), tell)?;
+    Ok(space.on(machine(context, app, branchs)?))
+}
+
+/// Where the services of an app keep what is theirs, and the folder for permanent files where it is a branch's own.
+pub fn data(app: &App) -> Result<(PathBuf, Option<PathBuf>)> {
+    let own = app.root.join(".dae/data");
+    let (settings, _) = DevSettings::read(&app.root, "dev.yaml")?;
+    match branch(&app.root).filter(|_| settings.state == StateOf::Branch) {
+        Some(branch) => {
+            let folder = app.root.join(".dae/branches").join(branch);
+            Ok((folder.join("data"), Some(folder.join("permdir"))))
+        }
+        None => Ok((own, None)),
+    }
+}
+
+/// The branch that is checked out, as the name of a folder; none for the main one, and where there is no git.
+fn branch(root: &Path) -> Option<String> {
+    let head = git2::Repository::discover(root).ok()?;
+    // One without a commit has a branch too.
+    let name = head.find_reference("HEAD").ok()?.symbolic_target().ok()??.strip_prefix("refs/heads/")?.to_owned();
+    let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    (!["main", "master"].contains(&name.as_str())).then(|| name.chars().map(plain).collect())
+}
+
+/// A space with nothing in it, gone with `folder`.
+pub fn fresh_space(context: &Context, app: &App, folder: &Path, run: &Path, tell: Tell) -> Result<Space> {
+    let space = Space::new(app.name.clone(), folder.join("data"), run.to_owned(), tell)?;
+    Ok(space.on(machine(context, app, Some(folder.join("permdir")))?))
 }
 
 /// What the services of an app may use of this machine.
-fn machine(context: &Context, app: &App) -> Result<Machine> {
+fn machine(context: &Context, app: &App, permdir: Option<PathBuf>) -> Result<Machine> {
     let path = context.environment.iter().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, path)| path.clone()).unwrap_or_default();
-    let machine = Machine { code: Some(app.root.clone()), cache: context.dirs.cache.clone(), path };
+    let machine = Machine { code: Some(app.root.clone()), permdir, cache: context.dirs.cache.clone(), path };
     have_database(context, app, &machine)?;
     Ok(machine)
 }
@@ -99,15 +134,26 @@ impl Services {
     /// New ones that nobody shares, whose data is gone with `folder`.
     pub fn throw_away(context: &Context, app: &App, folder: &Path) -> Result<Self> {
         let run = run_dir(context)?;
-        let data = folder.join("data");
-        let space = |run: &Path| Space::new(app.name.clone(), data, run.to_owned(), tell(context));
-        Self::join(folder, run, |run| Ok(space(run)?.on(machine(context, app)?)))
+        Self::join(folder, run, |run| fresh_space(context, app, folder, run, tell(context)))
     }
 
     fn join(root: &Path, run: tempfile::TempDir, space: impl FnOnce(&Path) -> Result<Space>) -> Result<Self> {
         let runtime = foreground::runtime()?;
         let shared = runtime.block_on(Shared::join(root, || space(run.path())))?;
         Ok(Self { runtime, shared, _run: Some(run) })
+    }
+
+    /// Joins whoever hosts them, or sees to it that nobody does.
+    pub fn idle(app: &App) -> Result<Self> {
+        let runtime = foreground::runtime()?;
+        let shared = runtime.block_on(Shared::join_or_keep_out(&app.root))?;
+        Ok(Self { runtime, shared, _run: None })
+    }
+
+    /// Where the process that hosts them takes orders; none: nobody does.
+    pub fn state_socket(&self) -> Option<&str> {
+        let all = self.provided().iter().flat_map(|provided| &provided.env);
+        all.into_iter().find(|(name, _)| name == state::SOCKET).map(|(_, path)| path.as_str())
     }
 
     pub fn provided(&self) -> &[Provided] {

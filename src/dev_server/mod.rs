@@ -120,7 +120,8 @@ impl DevServer {
             Control { status: status.clone(), app: app.name.clone(), node: node.clone(), feed: self.feed, restarts };
         let browser = Browser::new(control, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
-        tokio::spawn(pass_on(self.told, events.clone()));
+        let (stand_still, still) = mpsc::unbounded_channel();
+        tokio::spawn(pass_on(self.told, events.clone(), stand_still));
         tokio::spawn(type_in(node.clone(), app.name.clone(), self.typed));
 
         let (tell, changes) = mpsc::unbounded_channel();
@@ -152,7 +153,7 @@ impl DevServer {
         let _ = events.send(Event::Ready { status, address });
         let gateway =
             Arc::new(Gateway { routes: node.routes.clone(), front: browser.clone(), patience: Duration::from_mins(2) });
-        let follow = tokio::spawn(serving.follow(first, changes, asked));
+        let follow = tokio::spawn(serving.follow(first, changes, asked, still));
         let stop = async {
             stop.await;
             browser.close();
@@ -172,8 +173,10 @@ impl Serving {
         first: Hold,
         mut changes: mpsc::UnboundedReceiver<(Changed, Option<Hold>)>,
         mut restarts: mpsc::UnboundedReceiver<()>,
+        mut still: mpsc::UnboundedReceiver<Still>,
     ) {
         self.bring_up(Change::Pins, Vec::new(), Instant::now(), first).await;
+        let mut paused = None;
         loop {
             let (first, mut hold) = tokio::select! {
                 Some(()) = restarts.recv() => {
@@ -181,6 +184,16 @@ impl Serving {
                     self.bring_up(Change::Pins, vec!["dae restart".into()], Instant::now(), hold).await;
                     continue;
                 }
+                Some(word) = still.recv() => {
+                match word {
+                    Still::Paused => paused = Some((Instant::now(), self.node.hold(&self.app.name))),
+                    // Its connections are cut, and what it remembers may be of other data.
+                    Still::Resumed => if let Some((seen, hold)) = paused.take() {
+                        self.bring_up(Change::Code, vec!["dae state".into()], seen, hold).await;
+                    },
+                }
+                continue;
+            }
                 Some(first) = changes.recv() => first,
                 else => return,
             };
@@ -299,8 +312,25 @@ async fn type_in(node: Arc<Node>, app: AppName, mut typed: mpsc::UnboundedReceiv
     }
 }
 
-async fn pass_on(mut told: mpsc::UnboundedReceiver<services::Event>, events: mpsc::UnboundedSender<Event>) {
+/// All services stand still for a moment: requests wait.
+#[derive(Debug, Clone, Copy)]
+enum Still {
+    Paused,
+    Resumed,
+}
+
+async fn pass_on(
+    mut told: mpsc::UnboundedReceiver<services::Event>,
+    events: mpsc::UnboundedSender<Event>,
+    still: mpsc::UnboundedSender<Still>,
+) {
     while let Some(event) = told.recv().await {
+        // Nobody listens any more when the server goes down.
+        match event {
+            services::Event::ServicesPaused => drop(still.send(Still::Paused)),
+            services::Event::ServicesResumed { .. } => drop(still.send(Still::Resumed)),
+            _ => {}
+        }
         if events.send(Event::Service(event)).is_err() {
             return;
         }

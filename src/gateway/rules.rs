@@ -23,6 +23,8 @@ pub enum By {
 pub struct Files {
     /// Absolute and without links.
     pub root: PathBuf,
+    /// Where what is asked for below `permdir` lies.
+    pub permdir: PathBuf,
     /// A path below the root.
     pub path: Vec<Piece>,
     pub withheld: Withheld,
@@ -78,19 +80,22 @@ impl Files {
         self.path.iter().map(piece).collect()
     }
 
-    /// The file at `relative` with links followed, if it may be sent: it stays below the root, where only `permdir` may itself
-    /// be a link to elsewhere, and neither its name nor what the name stands for is hidden or withheld.
+    /// The file at `relative` with links followed, if it may be sent: it stays below the root or the folder for permanent
+    /// files, and neither its name nor what the name stands for is hidden or withheld.
     pub(super) fn resolve(&self, relative: &str) -> Option<PathBuf> {
         let asked = Path::new(relative);
         if !is_plain(asked) || (self.withheld.0)(asked) {
             return None;
         }
-        let path = self.root.join(asked).canonicalize().ok()?;
-        let below = if let Ok(below) = path.strip_prefix(&self.root) {
-            below.to_owned()
+        let (path, below) = if let Ok(permanent) = asked.strip_prefix("permdir") {
+            let permdir = self.permdir.canonicalize().ok()?;
+            let path = permdir.join(permanent).canonicalize().ok()?;
+            let below = Path::new("permdir").join(path.strip_prefix(permdir).ok()?);
+            (path, below)
         } else {
-            let permdir = self.root.join("permdir").canonicalize().ok()?;
-            Path::new("permdir").join(path.strip_prefix(permdir).ok()?)
+            let path = self.root.join(asked).canonicalize().ok()?;
+            let below = path.strip_prefix(&self.root).ok()?.to_owned();
+            (path, below)
         };
         (is_plain(&below) && !(self.withheld.0)(&below) && path.is_file()).then_some(path)
     }
@@ -126,7 +131,7 @@ pub(super) mod tests {
 
     pub fn rule(root: &Path, url: &str, path: &[Piece]) -> Rule {
         let withheld = Withheld(Box::new(|path| path.ends_with("key") || path == Path::new("app.yaml")));
-        let files = Files { root: root.to_owned(), path: path.to_vec(), withheld };
+        let files = Files { root: root.to_owned(), permdir: root.join("permdir"), path: path.to_vec(), withheld };
         Rule { url: Regex::new(&format!(r"\A(?:{url})\z")).unwrap(), by: By::Files(Arc::new(files)) }
     }
 

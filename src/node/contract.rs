@@ -8,7 +8,10 @@
 //! | `DAE_APPROOT` | the folder app.yaml is in |
 //! | `DAE_WORKER` | `async`, `sync` or `asgi` |
 //! | `DAE_PERMDIR` | the folder for permanent files |
-//! | `DAE_MYSQL_HOST`, `_PORT`, `_USER`, `_PASSWORD`, `_DB` | the app's database, where one is set |
+//! | `DAE_MYSQL_HOST`, `_PORT`, `_USER`, `_PASSWORD`, `_DB` | the app's database |
+//! | `DAE_MYSQL_SOCKET` | the same database's unix socket, where it is on this machine |
+//! | `DAE_SQLSTORE` | JSON `{farm: {host, port, user, passwd, db, tables}}`, where dev.yaml names farms |
+//! | `DAE_STATE` | where `dae state` reaches whoever hosts the services: a unix socket |
 //! | `DAE_MEMCACHE`, `DAE_BEANSDB` | `host:port`, several with commas between, where one is set |
 //! | `DAE_QUEUE` | `host:port`, where one is set |
 //! | `DAE_SMTP` | `host:port` of the server that takes mail, where one is set |
@@ -38,7 +41,7 @@ pub fn environment(generation: &Generation, named: &str, inherited: &[(String, S
     set("DAE_APPNAME", generation.app.to_string());
     set("DAE_APPROOT", path(&generation.root));
     set("DAE_WORKER", generation.manifest.worker.as_str().to_owned());
-    set("DAE_PERMDIR", path(&generation.root.join("permdir")));
+    set("DAE_PERMDIR", path(&generation.permdir()));
     if let Some(release) = &generation.brought_by {
         set("DAE_RELEASE", release.clone());
     }

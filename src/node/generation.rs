@@ -22,6 +22,12 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// The folder for permanent files.
+    pub(super) fn permdir(&self) -> PathBuf {
+        let set = self.env.iter().rfind(|(name, _)| name == "DAE_PERMDIR");
+        set.map_or_else(|| self.root.join("permdir"), |(_, path)| PathBuf::from(path))
+    }
+
     /// Whether its processes would be just like those of `other`. Only where the folder of other code has another name.
     pub(super) fn runs_like(&self, other: &Self) -> bool {
         let Self { app, manifest, root, launch, release: _, brought_by, env, learned: _ } = self;

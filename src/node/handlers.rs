@@ -19,14 +19,15 @@ const ONLY_FROM_FOLDERS: &[&str] = &["py", "sql", "thrift", "yaml", "yml", "toml
 pub(super) fn rules(generation: &Generation) -> Result<Vec<Rule>> {
     let root = generation.root.canonicalize().unwrap_or_else(|_| generation.root.clone());
     let manifest = &generation.manifest;
+    let permdir = generation.permdir();
     let rule = |handler: &app::Handler| match handler.static_rule()? {
-        Some(rule) => files(rule, &root, manifest),
+        Some(rule) => files(rule, &root, &permdir, manifest),
         None => Ok(Rule { url: handler.pattern()?, by: By::Process }),
     };
     manifest.handlers.iter().map(rule).collect()
 }
 
-fn files(rule: StaticRule, root: &Path, manifest: &Manifest) -> Result<Rule> {
+fn files(rule: StaticRule, root: &Path, permdir: &Path, manifest: &Manifest) -> Result<Rule> {
     let protected = manifest.protected()?;
     let names_folder = rule.names_folder;
     let withheld = move |path: &Path| protected.holds(path) || is_private(path, names_folder);
@@ -36,6 +37,7 @@ fn files(rule: StaticRule, root: &Path, manifest: &Manifest) -> Result<Rule> {
     };
     let files = Files {
         root: root.to_owned(),
+        permdir: permdir.to_owned(),
         path: rule.path.into_iter().map(piece).collect(),
         withheld: Withheld(Box::new(withheld)),
     };

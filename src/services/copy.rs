@@ -1,9 +1,12 @@
 //! Folders that are there whole or not at all, and copies of them that share their blocks where the disk can do that.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::problem::{Doing as _, Problem, Result};
+use crate::problem::{Doing as _, Result};
+
+/// Files that are written out at the same time.
+const AT_ONCE: usize = 16;
 
 /// Has `fill` make the contents of `place` in a folder beside it, which then takes the place. Where two are at it at once,
 /// the first one's is kept.
@@ -53,17 +56,32 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Has everything below `folder` written out: after that a power cut takes none of it.
 pub fn sync(folder: &Path) -> Result<()> {
-    let doing = || format!("write out `{}`", folder.display());
+    let mut all = Vec::new();
+    gather(folder, &mut all)?;
+    // Each waits for the disk, and not for the others.
+    let sync = |path: &PathBuf| {
+        std::fs::File::open(path).and_then(|file| file.sync_all()).doing(|| format!("write out `{}`", path.display()))
+    };
+    std::thread::scope(|scope| {
+        let shares = all.chunks(all.len().div_ceil(AT_ONCE).max(1));
+        let working: Vec<_> = shares.map(|share| scope.spawn(move || share.iter().try_for_each(sync))).collect();
+        working.into_iter().try_for_each(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+fn gather(folder: &Path, all: &mut Vec<PathBuf>) -> Result<()> {
+    let doing = || format!("read `{}`", folder.display());
     for entry in std::fs::read_dir(folder).doing(doing)? {
         let entry = entry.doing(doing)?;
         let kind = entry.file_type().doing(doing)?;
         if kind.is_dir() {
-            sync(&entry.path())?;
+            gather(&entry.path(), all)?;
         } else if kind.is_file() {
-            std::fs::File::open(entry.path()).and_then(|file| file.sync_data()).doing(doing)?;
+            all.push(entry.path());
         }
     }
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).doing(doing)
+    all.push(folder.to_owned());
+    Ok(())
 }
 
 /// Takes a folder away with all that is in it; one that is not there is fine.
@@ -72,18 +90,4 @@ pub fn remove(folder: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.doing(|| format!("remove `{}`", folder.display())),
     }
-}
-
-/// What a person types as a state's or a file's name, where it may only name something below a folder.
-pub fn plain_name(name: &str) -> Result<()> {
-    let good = !name.is_empty()
-        && name.len() <= 100
-        && !name.starts_with(['.', '-'])
-        && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-    if good {
-        return Ok(());
-    }
-    Err(Problem::new("state.bad-name", format!("`{name}` cannot be the name of a state"))
-        .hint("letters, digits, `.`, `_` and `-`, as in `before-migration`")
-        .exit(2))
 }

@@ -15,6 +15,10 @@ pub enum Event {
     Service { service: String, text: String },
     /// A service cannot do its work.
     ServiceFailed { service: String, problem: Problem },
+    /// All services have stopped for a moment; who connects waits.
+    ServicesPaused,
+    /// They are back, with other data perhaps, for this reason. Connections from before are cut.
+    ServicesResumed { why: String },
 }
 
 /// Where events go.
@@ -35,6 +39,10 @@ impl Tell {
         (self.0)(Event::Service { service: service.to_owned(), text: text.into() });
     }
 
+    pub fn event(&self, event: Event) {
+        (self.0)(event);
+    }
+
     pub fn failed(&self, service: &str, problem: Problem) {
         (self.0)(Event::ServiceFailed { service: service.to_owned(), problem });
     }
@@ -51,6 +59,8 @@ impl term::Event for Event {
         match self {
             Self::Service { service, text } => Shown::Line(Line::new(Tone::Plain, service.clone(), text.clone())),
             Self::ServiceFailed { problem, .. } => Shown::Problem(problem),
+            Self::ServicesPaused => Shown::Nothing,
+            Self::ServicesResumed { why } => Shown::Line(Line::good("state", why.clone())),
         }
     }
 

@@ -8,11 +8,14 @@ pub mod kv;
 mod machine;
 pub mod mail;
 pub mod mysql;
+mod permdir;
 mod platform;
 pub mod queue;
 mod shared;
+pub mod state;
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Event, Tell};
-pub use machine::{Machine, Ports};
+pub use machine::{Kept, Machine};
 pub use platform::Platform;
 pub use shared::Shared;
 
@@ -39,7 +42,7 @@ pub struct Space {
     pub tell: Tell,
     /// What services may use beyond their own folders.
     pub machine: Machine,
-    ports: Ports,
+    kept: Kept,
 }
 
 /// A service as an app's processes see it.
@@ -72,7 +75,7 @@ impl Space {
                 .doing(|| format!("make the folder `{}`", folder.display()))?;
         }
         let machine = Machine { cache: data.join("cache"), ..Machine::default() };
-        Ok(Self { app, data, run, tell, machine, ports: Ports::default() })
+        Ok(Self { app, data, run, tell, machine, kept: Kept::default() })
     }
 
     #[must_use]
@@ -84,7 +87,18 @@ impl Space {
     /// The listener of `service` on this machine's own address, the same one for as long as this space is there: whoever
     /// connects while the service is stopped for a moment waits.
     pub fn listen(&self, service: &str) -> Result<TcpListener> {
-        self.ports.listen(service).doing(|| format!("listen for {service}"))
+        self.kept.listen(service).doing(|| format!("listen for {service}"))
+    }
+
+    /// The same on a unix socket of that name in the folder for sockets.
+    pub fn listen_unix(&self, name: &str) -> Result<UnixListener> {
+        let path = self.run.join(name);
+        self.kept.listen_unix(&path).doing(|| format!("make the socket `{}`", path.display()))
+    }
+
+    /// The folder for permanent files.
+    pub fn permdir(&self) -> Option<PathBuf> {
+        self.machine.permdir.clone().or_else(|| self.machine.code.as_ref().map(|code| code.join("permdir")))
     }
 }
 

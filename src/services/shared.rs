@@ -30,25 +30,53 @@ enum Hold {
         root: PathBuf,
         claim: File,
     },
+    /// Nobody hosts them while this is held.
+    Nobody {
+        _claim: File,
+    },
     /// Another process hosts them; it waits for this one.
     Uses {
         _share: File,
     },
 }
 
+enum Claimed {
+    Ours(File),
+    Theirs(Shared),
+}
+
 impl Shared {
     /// Joins the process that hosts the services of the app in `root`, or hosts them in the space that `space` makes.
     pub async fn join(root: &Path, space: impl FnOnce() -> Result<Space>) -> Result<Self> {
+        match Self::claim(root).await? {
+            Claimed::Ours(claim) => Self::host(root, claim, space()?).await,
+            Claimed::Theirs(shared) => Ok(shared),
+        }
+    }
+
+    /// Joins the process that hosts them; where there is none, there will be none while this is held.
+    pub async fn join_or_keep_out(root: &Path) -> Result<Self> {
+        Ok(match Self::claim(root).await? {
+            Claimed::Ours(claim) => {
+                // What the last host wrote is no longer so; who comes now waits.
+                claim.set_len(0).doing(|| "note that nobody hosts the services")?;
+                Self { provided: Vec::new(), hold: Hold::Nobody { _claim: claim } }
+            }
+            Claimed::Theirs(shared) => shared,
+        })
+    }
+
+    async fn claim(root: &Path) -> Result<Claimed> {
         let folder = root.join(".dae");
         std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
         let since = Instant::now();
         let mut claim = open(&claim_path(root))?;
         loop {
             match claim.try_lock() {
-                Ok(()) => return Self::host(root, claim, space()?).await,
+                Ok(()) => return Ok(Claimed::Ours(claim)),
                 Err(TryLockError::WouldBlock) => {
-                    if let Some(provided) = Self::joined(root, &mut claim)? {
-                        return Ok(provided);
+                    if let Some(shared) = Self::joined(root, &mut claim)? {
+                        return Ok(Claimed::Theirs(shared));
                     }
                 }
                 Err(TryLockError::Error(error)) => return Err(error).doing(|| "lock the app's services"),

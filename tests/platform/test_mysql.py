@@ -317,3 +317,35 @@ def test_a_pool_survives_a_fork():
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
     assert sqlstore.store.execute("select 1") == ((1,),)
+
+
+def test_reset_brings_everything_back_quickly():
+    import time
+
+    from dae.api import permdir, testing
+
+    with mysql.connect(autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("create table entry (id int auto_increment primary key, text varchar(50))")
+        cursor.execute("create table child (id int primary key, entry int, foreign key (entry) references entry (id))")
+        cursor.execute("insert into entry (text) values ('one'), ('two')")
+        cursor.execute("insert into child values (1, 2)")
+        testing._known = None
+        testing.reset()
+        took = []
+        for _ in range(10):
+            cursor.execute("insert into entry (text) values ('three')")
+            assert cursor.lastrowid == 3
+            cursor.execute("delete from child")
+            cursor.execute("create table new (n int)")
+            with open(os.path.join(permdir.get_permdir(), "new"), "w") as file:
+                file.write("x")
+            began = time.perf_counter()
+            testing.reset()
+            took.append((time.perf_counter() - began) * 1000)
+            cursor.execute("select e.text, c.id from entry e left join child c on c.entry = e.id order by e.id")
+            assert cursor.fetchall() == (("one", None), ("two", 1))
+            cursor.execute("show tables")
+            assert cursor.fetchall() == (("child",), ("entry",))
+            assert os.listdir(permdir.get_permdir()) == []
+        print(f"a reset of the small example: median {sorted(took)[5]:.1f} ms, most {max(took):.1f} ms")
+        assert sorted(took)[5] < 50

@@ -23,16 +23,20 @@ use crate::problem::{Doing as _, Problem, Result};
 
 /// Listens on a port of its own, and keeps what is reported below the space.
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "open a port for errors")?;
+    let listener = TcpListener::from_std(space.listen("errors")?).doing(|| "open a port for errors")?;
     let address = listener.local_addr().doing(|| "find the port for errors")?;
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
     // Any web page may send requests to this machine; only who was told the key may report.
-    let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = space.kept.word("errors", random_key)?;
     let dsn = format!("http://{key}@{address}/1");
     let intake = Arc::new(Intake::new(key, space));
     let stop = CancellationToken::new();
     let task = tokio::spawn(intake.serve(listener, stop.clone()));
     Ok(Running::new("errors", vec![("SENTRY_DSN".into(), dsn)], stop, task))
+}
+
+fn random_key() -> Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

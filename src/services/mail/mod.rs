@@ -19,7 +19,7 @@ use crate::problem::{Doing as _, Result};
 
 /// Listens on a port of its own, and keeps what comes below the space.
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "open a port for mail")?;
+    let listener = TcpListener::from_std(space.listen("mail")?).doing(|| "open a port for mail")?;
     let address = listener.local_addr().doing(|| "find the port for mail")?;
     let store = Arc::new(Store::new(&space.data));
     let stop = CancellationToken::new();

@@ -21,22 +21,25 @@ pub fn place(space: &Space) -> PathBuf {
     folder(space).join("data")
 }
 
-/// The app's password, the same from one start to the next: other programs of the developer may know it.
+/// The app's password, the same from one start to the next: other programs of the developer may know it. It outlives the
+/// files for as long as the services run: the app's processes have been told it.
 pub fn password(space: &Space) -> Result<String> {
     let folder = folder(space);
     copy::make_private(&folder)?;
     let path = folder.join("password");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => return Ok(text),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).doing(|| format!("read `{}`", path.display())),
+    let kept = std::fs::read_to_string(&path).ok();
+    let kept = kept.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let word = space.kept.word("mysql", || kept.clone().map_or_else(random, Ok))?;
+    if kept.as_ref() != Some(&word) {
+        write_private(&path, &word)?;
     }
+    Ok(word)
+}
+
+fn random() -> Result<String> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other).doing(|| "find a random password")?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_private(&path, &text)?;
-    Ok(text)
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A file that only the user may read.

@@ -17,7 +17,6 @@ mod server;
 mod uses;
 mod zones;
 
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
@@ -54,9 +53,7 @@ pub async fn start(space: &Space) -> Result<Running> {
     let tcp = space.listen("mysql")?;
     let port = tcp.local_addr().doing(|| "find the port that was bound")?.port();
     let socket = space.run.join("mysql");
-    // Left behind by one that was killed.
-    let _ = std::fs::remove_file(&socket);
-    let unix = UnixListener::bind(&socket).doing(|| format!("make the socket `{}`", socket.display()))?;
+    let unix = space.listen_unix("mysql")?;
     let own = Own { space: space.clone(), name: name(space), password: datadir::password(space)?, port, socket };
     let env = own.environment();
     let stop = CancellationToken::new();

@@ -263,7 +263,11 @@ fn spawn(
     let spec = Spec { program: "/bin/sh".into(), args: all, dir: data.to_owned(), env, io: Io::Pipe };
     let hear = {
         let said = said.clone();
-        move |came: Heard<'_>| drop(came.line().map(|line| said.hear(line)))
+        move |came: Heard<'_>| {
+            if let Some(line) = came.line() {
+                said.hear(line);
+            }
+        }
     };
     let process = Process::start_with(&spec, files, hear);
     let process = process.doing(|| format!("start `{}`", server.program.display()))?;

@@ -36,28 +36,14 @@ const SOCKET: &str = "memcache.sock";
 
 /// Starts an app's memcached on a free port of this machine and on a socket. It is empty at its start, as every memcached is.
 pub async fn start(space: &Space) -> Result<Running> {
-    let tcp = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "listen on a free port for memcache")?;
+    let (tcp, unix) = (space.listen("memcache")?, space.listen_unix(SOCKET)?);
     let port = tcp.local_addr().doing(|| "learn the port of memcache")?.port();
-    let path = space.run.join(SOCKET);
-    // Left by one that was killed; a folder of sockets has one owner.
-    let _ = std::fs::remove_file(&path);
-    let unix = UnixListener::bind(&path).doing(|| format!("listen on `{}`", path.display()))?;
-    let (tcp, unix) = (std_tcp(tcp)?, std_unix(unix)?);
     let stop = CancellationToken::new();
     let ended = apart(tcp, unix, stop.clone())?;
     let task = tokio::spawn(async move {
         let _ = ended.await;
-        let _ = std::fs::remove_file(&path);
     });
     Ok(Running::new("memcache", vec![("DAE_MEMCACHE".into(), format!("127.0.0.1:{port}"))], stop, task))
-}
-
-fn std_tcp(listener: TcpListener) -> Result<std::net::TcpListener> {
-    listener.into_std().doing(|| "hand over the port of memcache")
-}
-
-fn std_unix(listener: UnixListener) -> Result<std::os::unix::net::UnixListener> {
-    listener.into_std().doing(|| "hand over the socket of memcache")
 }
 
 /// Serves on a thread of its own: clients wait for each answer, and a thread that has nothing else to do gives it soonest.
