@@ -73,6 +73,9 @@ _dae() {
             dae,package)
                 cmd="dae__subcmd__package"
                 ;;
+            dae,permdir)
+                cmd="dae__subcmd__permdir"
+                ;;
             dae,plan)
                 cmd="dae__subcmd__plan"
                 ;;
@@ -105,6 +108,9 @@ _dae() {
                 ;;
             dae,shell)
                 cmd="dae__subcmd__shell"
+                ;;
+            dae,state)
+                cmd="dae__subcmd__state"
                 ;;
             dae,status)
                 cmd="dae__subcmd__status"
@@ -310,6 +316,9 @@ _dae() {
             dae__subcmd__help,package)
                 cmd="dae__subcmd__help__subcmd__package"
                 ;;
+            dae__subcmd__help,permdir)
+                cmd="dae__subcmd__help__subcmd__permdir"
+                ;;
             dae__subcmd__help,plan)
                 cmd="dae__subcmd__help__subcmd__plan"
                 ;;
@@ -342,6 +351,9 @@ _dae() {
                 ;;
             dae__subcmd__help,shell)
                 cmd="dae__subcmd__help__subcmd__shell"
+                ;;
+            dae__subcmd__help,state)
+                cmd="dae__subcmd__help__subcmd__state"
                 ;;
             dae__subcmd__help,status)
                 cmd="dae__subcmd__help__subcmd__status"
@@ -451,8 +463,23 @@ _dae() {
             dae__subcmd__help__subcmd__node,token)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__token"
                 ;;
+            dae__subcmd__help__subcmd__permdir,get)
+                cmd="dae__subcmd__help__subcmd__permdir__subcmd__get"
+                ;;
+            dae__subcmd__help__subcmd__permdir,ls)
+                cmd="dae__subcmd__help__subcmd__permdir__subcmd__ls"
+                ;;
+            dae__subcmd__help__subcmd__permdir,put)
+                cmd="dae__subcmd__help__subcmd__permdir__subcmd__put"
+                ;;
+            dae__subcmd__help__subcmd__permdir,rm)
+                cmd="dae__subcmd__help__subcmd__permdir__subcmd__rm"
+                ;;
             dae__subcmd__help__subcmd__remote,add)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__add"
+                ;;
+            dae__subcmd__help__subcmd__remote,check)
+                cmd="dae__subcmd__help__subcmd__remote__subcmd__check"
                 ;;
             dae__subcmd__help__subcmd__remote,list)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__list"
@@ -462,6 +489,21 @@ _dae() {
                 ;;
             dae__subcmd__help__subcmd__remote,use)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__use"
+                ;;
+            dae__subcmd__help__subcmd__state,list)
+                cmd="dae__subcmd__help__subcmd__state__subcmd__list"
+                ;;
+            dae__subcmd__help__subcmd__state,reset)
+                cmd="dae__subcmd__help__subcmd__state__subcmd__reset"
+                ;;
+            dae__subcmd__help__subcmd__state,restore)
+                cmd="dae__subcmd__help__subcmd__state__subcmd__restore"
+                ;;
+            dae__subcmd__help__subcmd__state,rm)
+                cmd="dae__subcmd__help__subcmd__state__subcmd__rm"
+                ;;
+            dae__subcmd__help__subcmd__state,save)
+                cmd="dae__subcmd__help__subcmd__state__subcmd__save"
                 ;;
             dae__subcmd__mail,help)
                 cmd="dae__subcmd__mail__subcmd__help"
@@ -553,8 +595,41 @@ _dae() {
             dae__subcmd__node__subcmd__help,token)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__token"
                 ;;
+            dae__subcmd__permdir,get)
+                cmd="dae__subcmd__permdir__subcmd__get"
+                ;;
+            dae__subcmd__permdir,help)
+                cmd="dae__subcmd__permdir__subcmd__help"
+                ;;
+            dae__subcmd__permdir,ls)
+                cmd="dae__subcmd__permdir__subcmd__ls"
+                ;;
+            dae__subcmd__permdir,put)
+                cmd="dae__subcmd__permdir__subcmd__put"
+                ;;
+            dae__subcmd__permdir,rm)
+                cmd="dae__subcmd__permdir__subcmd__rm"
+                ;;
+            dae__subcmd__permdir__subcmd__help,get)
+                cmd="dae__subcmd__permdir__subcmd__help__subcmd__get"
+                ;;
+            dae__subcmd__permdir__subcmd__help,help)
+                cmd="dae__subcmd__permdir__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__permdir__subcmd__help,ls)
+                cmd="dae__subcmd__permdir__subcmd__help__subcmd__ls"
+                ;;
+            dae__subcmd__permdir__subcmd__help,put)
+                cmd="dae__subcmd__permdir__subcmd__help__subcmd__put"
+                ;;
+            dae__subcmd__permdir__subcmd__help,rm)
+                cmd="dae__subcmd__permdir__subcmd__help__subcmd__rm"
+                ;;
             dae__subcmd__remote,add)
                 cmd="dae__subcmd__remote__subcmd__add"
+                ;;
+            dae__subcmd__remote,check)
+                cmd="dae__subcmd__remote__subcmd__check"
                 ;;
             dae__subcmd__remote,help)
                 cmd="dae__subcmd__remote__subcmd__help"
@@ -571,6 +646,9 @@ _dae() {
             dae__subcmd__remote__subcmd__help,add)
                 cmd="dae__subcmd__remote__subcmd__help__subcmd__add"
                 ;;
+            dae__subcmd__remote__subcmd__help,check)
+                cmd="dae__subcmd__remote__subcmd__help__subcmd__check"
+                ;;
             dae__subcmd__remote__subcmd__help,help)
                 cmd="dae__subcmd__remote__subcmd__help__subcmd__help"
                 ;;
@@ -583,6 +661,42 @@ _dae() {
             dae__subcmd__remote__subcmd__help,use)
                 cmd="dae__subcmd__remote__subcmd__help__subcmd__use"
                 ;;
+            dae__subcmd__state,help)
+                cmd="dae__subcmd__state__subcmd__help"
+                ;;
+            dae__subcmd__state,list)
+                cmd="dae__subcmd__state__subcmd__list"
+                ;;
+            dae__subcmd__state,reset)
+                cmd="dae__subcmd__state__subcmd__reset"
+                ;;
+            dae__subcmd__state,restore)
+                cmd="dae__subcmd__state__subcmd__restore"
+                ;;
+            dae__subcmd__state,rm)
+                cmd="dae__subcmd__state__subcmd__rm"
+                ;;
+            dae__subcmd__state,save)
+                cmd="dae__subcmd__state__subcmd__save"
+                ;;
+            dae__subcmd__state__subcmd__help,help)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__state__subcmd__help,list)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__list"
+                ;;
+            dae__subcmd__state__subcmd__help,reset)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__reset"
+                ;;
+            dae__subcmd__state__subcmd__help,restore)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__restore"
+                ;;
+            dae__subcmd__state__subcmd__help,rm)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__rm"
+                ;;
+            dae__subcmd__state__subcmd__help,save)
+                cmd="dae__subcmd__state__subcmd__help__subcmd__save"
+                ;;
             *)
                 ;;
         esac
@@ -590,8 +704,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package deploy releases ps rollback logs mail errors mc remote node completions man help"
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1209,7 +1322,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__deploy)
-            opts="-m -C -q -v -h --remote --message --attach --list-files --output --plan --require-clean --json --color --quiet --verbose --help"
+            opts="-m -C -q -v -h --remote --message --attach --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1233,6 +1346,10 @@ _dae() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --within)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
@@ -1613,8 +1730,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package deploy releases ps rollback logs mail errors mc remote node completions man help"
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors config scale domains remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2271,6 +2387,76 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__help__subcmd__permdir)
+            opts="ls put get rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__permdir__subcmd__get)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__permdir__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__permdir__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__permdir__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__help__subcmd__plan)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2314,7 +2500,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__remote)
-            opts="add list use rm"
+            opts="add list use check rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2328,6 +2514,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__remote__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__remote__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2470,6 +2670,90 @@ _dae() {
         dae__subcmd__help__subcmd__shell)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state)
+            opts="save restore list rm reset"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__state__subcmd__save)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3407,6 +3691,204 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__permdir)
+            opts="-C -q -v -h --json --color --quiet --verbose --help ls put get rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__get)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help)
+            opts="ls put get rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help__subcmd__get)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__ls)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__put)
+            opts="-C -q -v -h --again --quota --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__permdir__subcmd__rm)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__plan)
             opts="-C -q -v -h --remote --exit-code --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3494,7 +3976,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote)
-            opts="-C -q -v -h --json --color --quiet --verbose --help add list use rm help"
+            opts="-C -q -v -h --json --color --quiet --verbose --help add list use check rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3585,8 +4067,30 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__remote__subcmd__check)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__remote__subcmd__help)
-            opts="add list use rm help"
+            opts="add list use check rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3600,6 +4104,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__remote__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3878,7 +4396,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__serve)
-            opts="-p -q -v -h --port --host --cold --detach --open --json --color --quiet --verbose --help"
+            opts="-p -q -v -h --port --host --cold --detach --open --fresh --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3910,6 +4428,236 @@ _dae() {
         dae__subcmd__shell)
             opts="-C -q -v -h --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state)
+            opts="-C -q -v -h --json --color --quiet --verbose --help save restore list rm reset help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help)
+            opts="save restore list rm reset help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__help__subcmd__save)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__list)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__reset)
+            opts="-y -C -q -v -h --yes --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__restore)
+            opts="-y -C -q -v -h --yes --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__rm)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__state__subcmd__save)
+            opts="-C -q -v -h --again --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
