@@ -67,6 +67,9 @@ _dae() {
             dae,node)
                 cmd="dae__subcmd__node"
                 ;;
+            dae,open)
+                cmd="dae__subcmd__open"
+                ;;
             dae,outdated)
                 cmd="dae__subcmd__outdated"
                 ;;
@@ -309,6 +312,9 @@ _dae() {
                 ;;
             dae__subcmd__help,node)
                 cmd="dae__subcmd__help__subcmd__node"
+                ;;
+            dae__subcmd__help,open)
+                cmd="dae__subcmd__help__subcmd__open"
                 ;;
             dae__subcmd__help,outdated)
                 cmd="dae__subcmd__help__subcmd__outdated"
@@ -705,6 +711,7 @@ _dae() {
     case "${cmd}" in
         dae)
             opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1323,6 +1330,7 @@ _dae() {
             ;;
         dae__subcmd__deploy)
             opts="-m -C -q -v -h --remote --message --attach --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
+            opts="-m -C -q -v -h --remote --message --attach --image --list-files --output --plan --require-clean --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1341,6 +1349,10 @@ _dae() {
                     return 0
                     ;;
                 --attach)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1731,6 +1743,7 @@ _dae() {
             ;;
         dae__subcmd__help)
             opts="create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2359,6 +2372,20 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__help__subcmd__open)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__help__subcmd__outdated)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2930,7 +2957,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__logs)
-            opts="-n -C -q -v -h --remote --app --lines --process --release --json --color --quiet --verbose --help"
+            opts="-n -f -C -q -v -h --remote --app --lines --follow --process --release --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3621,6 +3648,36 @@ _dae() {
                     return 0
                     ;;
                 --can)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__open)
+            opts="-C -q -v -h --remote --app --print --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::online::{Which, block_on};
 use super::{Context, Outcome, cluster_deploy, pack, plan};
 use crate::app::App;
-use crate::problem::{Problem, Result};
+use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::{GitState, NewRelease, ReleaseId};
 use crate::remote::client::exit;
 use crate::remote::deploy::{self, Deployed, Step, millis, seconds, size};
+use crate::remote::promote::{self, Reference};
 use crate::remote::{Client, Live, Remotes, origin};
 use crate::term::{Paint, Text};
 
@@ -18,7 +19,8 @@ use crate::term::{Paint, Text};
 ///
 /// The release that serves goes on until the new one answers; when that fails, it stays.
 ///
-/// Exit codes: 0 live, 2 usage, 3 refused before the upload, 4 upload failed (try again), 6 the new release does not work and
+/// Exit codes: 0 live, 2 usage, 3 refused before the upload, 4 upload failed (try again), 5 the release
+/// command failed, 6 the new release does not work and
 /// the old one serves, 7 somebody else deployed meanwhile, 8 cancelled, 9 the remote does not answer and may still be at it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,6 +32,9 @@ pub struct Args {
     /// Follow a release that is under way already
     #[arg(long, value_name = "REL", conflicts_with_all = ["message", "list_files"])]
     pub attach: Option<ReleaseId>,
+    /// Deploy an image that is there: `REMOTE/r42` of another remote, `REMOTE` for its live one, `sha256:...` here
+    #[arg(long, value_name = "REF", conflicts_with_all = ["attach", "list_files", "plan", "require_clean"])]
+    pub image: Option<String>,
     /// Only list the app's files that would be packed
     #[arg(long)]
     pub list_files: bool,
@@ -70,6 +75,47 @@ impl Text for Report {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    let outcome = deploy(args, context);
+    // A CI system's own page; that it cannot be written is no reason to fail.
+    if let Some((_, page)) = context.environment.iter().find(|(name, _)| name == "GITHUB_STEP_SUMMARY") {
+        let text = summary(&outcome);
+        let _ = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(page)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    }
+    outcome
+}
+
+/// In Markdown.
+fn summary(outcome: &Outcome) -> String {
+    let value = match outcome {
+        Err(problem) => {
+            let detail = problem.detail.replace("```", "~~~");
+            let detail = if detail.is_empty() { String::new() } else { format!("\n```\n{}\n```\n", detail.trim_end()) };
+            return format!("### Not deployed\n\n{problem} (exit code {})\n{detail}", problem.exit);
+        }
+        Ok(report) => report.json(),
+    };
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    if value["outcome"].is_null() {
+        return String::new();
+    }
+    let url = if text("url").is_empty() { String::new() } else { format!(": <{}>", text("url")) };
+    format!(
+        "### {} is {} on {}{url}\n\n| image | sent | took |\n|---|---|---|\n| `{}` | {} in {} requests | {} |\n",
+        text("release"),
+        text("outcome"),
+        text("remote"),
+        text("image"),
+        size(value["bytes_sent"].as_u64().unwrap_or_default()),
+        value["requests"],
+        seconds(Duration::from_millis(value["took_ms"].as_u64().unwrap_or_default())),
+    )
+}
+
+fn deploy(args: Args, context: &Context) -> Outcome {
     let app = context.app().map_err(refused)?;
     if args.list_files {
         return Ok(Box::new(pack::list(context, &app, pack::Secrets::Sealed)?));
@@ -93,10 +139,46 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let live = block_on(deploy::attach(&client, &app.name, release, &tell))?;
         return finish(context, &app, &client, remotes, None, Deployed::Live(live), start.elapsed());
     }
+    if let Some(reference) = &args.image {
+        let said = NewRelease { image: String::new(), message: args.message, by: Some(origin::by()), git: None };
+        let (digest, deployed) = promoted(context, &app, &client, reference, said)?;
+        return finish(context, &app, &client, remotes, Some(digest), deployed, start.elapsed());
+    }
     let image = pack::pack(context, &app, || block_on(deploy::recipient(&client))).map_err(refused)?;
     let new = NewRelease { image: image.digest().to_string(), message: args.message, by: Some(origin::by()), git };
     let deployed = block_on(deploy::deploy(&client, &app.name, &image, new, &tell))?;
     finish(context, &app, &client, remotes, Some(image.digest().to_string()), deployed, start.elapsed())
+}
+
+/// From the same remote, or from another one.
+fn promoted(
+    context: &Context,
+    app: &App,
+    to: &Client,
+    reference: &str,
+    said: NewRelease,
+) -> Result<(String, Deployed)> {
+    let Reference { remote, which } = Reference::parse(reference, &app.name)?;
+    let tell = |step: Step| context.terminal.tell(&step);
+    let Some(remote) = remote.filter(|remote| *remote != to.name) else {
+        let deployed = block_on(async {
+            let found = promote::find(to, &app.name, &which).await?;
+            let new = NewRelease { git: found.git, ..said };
+            let deployed = promote::release_there(to, &app.name, &found.digest, new, &tell).await?;
+            Ok((found.digest.to_string(), deployed))
+        });
+        return deployed;
+    };
+    let (from, _) = Which { remote: Some(remote) }.client(context, Some(&app.name)).map_err(refused)?;
+    let aside = tempfile::tempdir().doing(|| "make a folder for the image")?;
+    block_on(async {
+        let found = promote::find(&from, &app.name, &which).await?;
+        let release = found.release.map(|release| format!(", {release}")).unwrap_or_default();
+        context.say("Image", format!("{} of remote `{}`{release}", found.digest.short(), from.name));
+        let new = NewRelease { git: found.git, ..said };
+        let deployed = promote::promote(&from, to, &app.name, &found.digest, new, aside.path(), &tell).await?;
+        Ok((found.digest.to_string(), deployed))
+    })
 }
 
 fn clean(git: Option<&GitState>) -> Result<()> {

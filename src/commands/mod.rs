@@ -19,6 +19,7 @@ pub mod mail;
 pub mod man;
 pub mod mc;
 pub mod node;
+pub mod open;
 pub mod outdated;
 pub mod package;
 pub mod permdir;

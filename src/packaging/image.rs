@@ -22,7 +22,7 @@ pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// On a layer: the distributions it holds, with blanks between.
 pub const DISTS: &str = "dev.dae.dist";
 /// On the layer of sealed secrets: the key they are sealed to.
-const SEALED: &str = "dev.dae.sealed";
+pub const SEALED: &str = "dev.dae.sealed";
 /// On the manifest: the app it is of.
 const APP: &str = "dev.dae.app";
 

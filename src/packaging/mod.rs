@@ -17,7 +17,7 @@ mod unpack;
 pub use base::{Base, Descriptor, OnBase};
 pub use cut::Holds;
 pub use digest::{Digest, Hashing};
-pub use image::{DISTS, FileInfo, Image, LAYER_TYPE, Layer, Listing, MANIFEST_TYPE, list, pack, secrets};
+pub use image::{DISTS, FileInfo, Image, LAYER_TYPE, Layer, Listing, MANIFEST_TYPE, SEALED, list, pack, secrets};
 pub use layer::Blob;
 pub use layout::write_layout;
 pub use release::{APP_DIR, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SITE_DIR, platform};

@@ -21,7 +21,8 @@
 //! | `GET /dae/v1/apps/{app}/runs/{id}/events` | Server-sent events, each a [`RunEvent`]; resumes after `Last-Event-ID` |
 //! | `DELETE /dae/v1/apps/{app}/runs/{id}` | 202: it is told to end |
 //! | `GET /dae/v1/apps/{app}/processes` | [`Processes`] |
-//! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines |
+//! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines; with `follow=true` server-sent events, each a [`LogLine`], without end |
+//! | `GET /dae/v1/openapi.yaml` | this, for programs; without a token |
 //!
 //! Every request carries `Authorization: Bearer TOKEN`. A refusal is RFC 9457 `application/problem+json`: a [`Refusal`].
 
@@ -365,6 +366,13 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+}
+
+/// A line of `logs?follow=true`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub process: String,
+    pub line: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

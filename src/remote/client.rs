@@ -238,6 +238,12 @@ impl Client {
         problem
     }
 
+    /// A host as the remote is reached: with its scheme and port.
+    pub fn url_of(&self, host: &str) -> String {
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{host}{port}", self.url.scheme())
+    }
+
     pub fn address(&self) -> &str {
         self.url.as_str().trim_end_matches('/')
     }

@@ -1,5 +1,6 @@
 //! A deploy, seen from the client: offer, upload what is missing, ask for a release, follow it to its end.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use super::client::{Changed, Client, exit};
 use super::events::Live;
 use super::registry::Offer;
 use crate::app::AppName;
-use crate::packaging::{Image, Recipient};
+use crate::packaging::{Blob, Digest, Image, Recipient};
 use crate::problem::{Problem, Result};
 use crate::term::{self, Line, Progress, Shown, Tone};
 
@@ -71,11 +72,25 @@ pub async fn deploy(
     client: &Client,
     app: &AppName,
     image: &Image,
+    new: NewRelease,
+    tell: Tell<'_>,
+) -> Result<Deployed> {
+    let blobs: Vec<Blob> = image.blobs().cloned().collect();
+    push_blobs(client, app, &image.manifest, &blobs, new, async |_| Ok(()), tell).await
+}
+
+/// The same of an image's parts. `fetch` brings those that are missing to where `blobs` says they are.
+pub async fn push_blobs(
+    client: &Client,
+    app: &AppName,
+    manifest: &Blob,
+    blobs: &[Blob],
     mut new: NewRelease,
+    fetch: impl AsyncFn(&HashSet<Digest>) -> Result<()>,
     tell: Tell<'_>,
 ) -> Result<Deployed> {
     let pushed = tokio::select! {
-        pushed = push(client, app, image, tell) => pushed?,
+        pushed = push(client, app, manifest, blobs, fetch, tell) => pushed?,
         _ = tokio::signal::ctrl_c() => return Err(
             Problem::new("deploy.cancelled", "stopped before anything was released")
                 .hint("what has arrived is not sent again")
@@ -86,8 +101,19 @@ pub async fn deploy(
         Pushed::Live(release) => return Ok(Deployed::Already(release)),
         Pushed::InPlaceOf(live) => live,
     };
-    new.image = image.digest().to_string();
-    let accepted = client.release(app, &new, live).await?;
+    new.image = manifest.digest.to_string();
+    released(client, app, &new, live, tell).await
+}
+
+/// Makes a release of what is there, and follows it to its end.
+pub async fn released(
+    client: &Client,
+    app: &AppName,
+    new: &NewRelease,
+    live: Option<ReleaseId>,
+    tell: Tell<'_>,
+) -> Result<Deployed> {
+    let accepted = client.release(app, new, live).await?;
     follow(client, &accepted.events, accepted.release, tell).await.map(Deployed::Live)
 }
 
@@ -98,19 +124,30 @@ enum Pushed {
     InPlaceOf(Option<ReleaseId>),
 }
 
-async fn push(client: &Client, app: &AppName, image: &Image, tell: Tell<'_>) -> Result<Pushed> {
+async fn push(
+    client: &Client,
+    app: &AppName,
+    manifest: &Blob,
+    blobs: &[Blob],
+    fetch: impl AsyncFn(&HashSet<Digest>) -> Result<()>,
+    tell: Tell<'_>,
+) -> Result<Pushed> {
     let start = Instant::now();
-    let mut offer = client.offer(app, image).await?;
+    let mut offer = client.offer(app, manifest).await?;
     if let Offer::Live(release) = offer {
         return Ok(Pushed::Live(release));
     }
     let live = client.live(app).await?;
+    // The first is the image's configuration, and no layer.
+    let of = blobs.len().saturating_sub(1);
     let mut layers = 0;
     let before = client.sent().1;
     if let Offer::Misses(missing) = &offer {
-        layers = image.layers.iter().filter(|layer| missing.contains(&layer.blob.digest)).count();
-        client.upload(app, image, missing, &|done, total| tell(Step::Uploading { done, total })).await?;
-        offer = client.offer(app, image).await?;
+        layers = blobs.iter().skip(1).filter(|blob| missing.contains(&blob.digest)).count();
+        fetch(missing).await?;
+        let wanted = blobs.iter().filter(|blob| missing.contains(&blob.digest));
+        client.upload_blobs(app.as_str(), wanted, &|done, total| tell(Step::Uploading { done, total })).await?;
+        offer = client.offer(app, manifest).await?;
     }
     if let Offer::Misses(missing) = offer {
         let what = format!("remote `{}` still misses {} layers", client.name, missing.len());
@@ -120,7 +157,7 @@ async fn push(client: &Client, app: &AppName, image: &Image, tell: Tell<'_>) -> 
             .exit(exit::UPLOAD));
     }
     let bytes = client.sent().1 - before;
-    tell(Step::Pushed { layers, of: image.layers.len(), bytes, took: start.elapsed() });
+    tell(Step::Pushed { layers, of, bytes, took: start.elapsed() });
     Ok(Pushed::InPlaceOf(live))
 }
 

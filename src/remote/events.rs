@@ -6,8 +6,9 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderName};
 use serde::de::DeserializeOwned;
 
-use super::api::{DeployEvent, ReleaseId, RunEvent, RunId};
+use super::api::{DeployEvent, LogLine, ReleaseId, RunEvent, RunId};
 use super::client::{Ask, Client, Silent, exit};
+use crate::app::AppName;
 use crate::problem::{Problem, Result};
 
 /// How a release ended, as the remote tells it.
@@ -67,6 +68,38 @@ impl Client {
                     .exit(exit::UNREACHABLE)
             }
         })
+    }
+
+    /// Hands on what an app's processes print, from `lines` lines ago, until the connection ends or `hear` says so.
+    pub async fn follow_logs(
+        &self,
+        app: &AppName,
+        lines: usize,
+        process: Option<&str>,
+        hear: &mut (dyn FnMut(LogLine) + Send),
+    ) -> Result<()> {
+        let mut query = format!("lines={lines}&follow=true");
+        if let Some(process) = process {
+            query = reqwest::Url::parse_with_params("x:/", [("process", process)])
+                .ok()
+                .and_then(|url| url.query().map(|more| format!("{query}&{more}")))
+                .unwrap_or(query);
+        }
+        let path = format!("/dae/v1/apps/{app}/logs?{query}");
+        let mut note = |line: LogLine| {
+            hear(line);
+            None::<()>
+        };
+        match self.listen_once(&path, &mut None, &mut note).await {
+            Ok(_) => Err(Problem::new("remote.broke-off", format!("remote `{}` stopped telling", self.name))
+                .hint("it was stopped, or something on the way was")
+                .exit(exit::UNREACHABLE)),
+            Err(Gone::Silent(silent)) => Err(silent.into()),
+            Err(Gone::Refused(mut problem)) => {
+                problem.exit = 1;
+                Err(problem)
+            }
+        }
     }
 
     /// Hears events, each once and over as many connections as it takes, until one is an end.

@@ -12,6 +12,7 @@ mod file;
 pub mod kubernetes;
 pub mod login;
 pub mod origin;
+pub mod promote;
 pub mod reference;
 pub mod registry;
 pub mod server;

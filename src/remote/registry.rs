@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use super::api::{LIVE_HEADER, ReleaseId};
 use super::client::{Answer, Ask, Client, Silent, exit};
 use crate::app::AppName;
-use crate::packaging::{Blob, Digest, Image, MANIFEST_TYPE};
+use crate::packaging::{Blob, Digest, MANIFEST_TYPE};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// What a registry says to a manifest.
@@ -42,9 +42,9 @@ const PAUSES: [u64; 4] = [200, 600, 1800, 5000];
 
 impl Client {
     /// Offers a manifest.
-    pub async fn offer(&self, app: &AppName, image: &Image) -> Result<Offer> {
-        let body = read(&image.manifest).await?;
-        let ask = Ask::new(Method::PUT, format!("/v2/{app}/manifests/{}", image.digest()))
+    pub async fn offer(&self, app: &AppName, manifest: &Blob) -> Result<Offer> {
+        let body = read(manifest).await?;
+        let ask = Ask::new(Method::PUT, format!("/v2/{app}/manifests/{}", manifest.digest))
             .header(CONTENT_TYPE, MANIFEST_TYPE)
             .body(body);
         let answer = self.patiently(&ask).await?;
@@ -54,17 +54,6 @@ impl Client {
         }
         let missing = missing(&answer.body);
         if missing.is_empty() { Err(self.refused(&answer, exit::UPLOAD)) } else { Ok(Offer::Misses(missing)) }
-    }
-
-    /// Uploads the blobs of `image` that are in `missing`; returns how many bytes that took.
-    pub async fn upload(
-        &self,
-        app: &AppName,
-        image: &Image,
-        missing: &HashSet<Digest>,
-        tell: Progress<'_>,
-    ) -> Result<u64> {
-        self.upload_blobs(app.as_str(), image.blobs().filter(|blob| missing.contains(&blob.digest)), tell).await
     }
 
     /// Uploads blobs into a repository, each once.

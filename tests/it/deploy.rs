@@ -305,3 +305,64 @@ fn a_node_without_room_says_how_much_it_lacks_and_keeps_what_serves() {
     assert_eq!(remote.says(), said("one", "r1"));
     drop((remote, disk));
 }
+
+#[test]
+fn what_is_printed_is_heard_as_it_comes() {
+    let remote = Remote::new();
+    remote.place.write(
+        "daetest/app.py",
+        "print('started', flush=True)\ndef app(environ, start):\n    print('asked for', environ['PATH_INFO'], flush=True)\n    \
+         start('200 OK', [])\n    return [b'one']\n",
+    );
+    remote.deploy();
+    let mut listener = remote.dae(&["logs", "-f"]).spawn();
+    listener.until("started");
+    get(remote.port, &format!("daetest.apps.localhost:{}", remote.port), "/now");
+    listener.until("asked for /now");
+    assert_eq!(listener.stop().code, 0);
+}
+
+#[test]
+fn an_image_goes_from_one_remote_to_another() {
+    let staging = Remote::new();
+    let production = Remote::at(staging.place.clone(), "production");
+    let tokens = std::fs::read_to_string(staging.place.home(".config/dae/credentials.json")).unwrap();
+    let tokens: Value = serde_json::from_str(&tokens).unwrap();
+    // `prod` is the second one now; the first gets a name of its own.
+    let init = staging.place.dae(["node", "token", "--dir", "node", "--can", "deploy", "--json"]).ok().json();
+    staging.add("staging", staging.port, init["token"].as_str().unwrap());
+    assert!(tokens["prod"].is_string());
+    let tested = staging.dae(&["deploy", "--remote", "staging", "--json"]).ok().json();
+    staging.place.write("daetest/app.py", app_py("two"));
+    let summary = staging.place.path("summary.md");
+    let live = staging
+        .dae(&["deploy", "--image", "staging/r1", "--remote", "prod", "--json", "-m", "tested"])
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .ok()
+        .json();
+    assert_eq!((&live["outcome"], &live["image"]), (&"live".into(), &tested["image"]));
+    assert_eq!(production.says(), said("one", "r1"));
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("### r1 is live on prod: <http://daetest.apps.localhost:"), "{text}");
+    let again = staging.dae(&["deploy", "--image", "staging", "--remote", "prod", "--json"]).ok().json();
+    assert_eq!(again["outcome"], "unchanged");
+    for (reference, code, why) in [
+        ("staging/r9", 3, "has no r9"),
+        ("nosuch/r1", 3, "nosuch"),
+        ("staging/x", 2, "names no image"),
+        (&format!("sha256:{}", "0".repeat(64)), 6, "has no image"),
+    ] {
+        let refused = staging.dae(&["deploy", "--image", reference, "--remote", "prod"]).run();
+        assert_eq!(refused.code, code, "{}", refused.raw());
+        assert!(refused.stderr.contains(why), "{}", refused.raw());
+    }
+    // What is sealed for one remote is for no other.
+    let yaml = format!("{APP_YAML}protected_files: [key]\n");
+    staging.place.write("daetest/app.yaml", yaml).write("daetest/key", "swordfish");
+    staging.dae(&["deploy", "--remote", "staging"]).ok();
+    let refused = staging.dae(&["deploy", "--image", "staging", "--remote", "prod"]).run();
+    assert_eq!(refused.code, 3, "{}", refused.raw());
+    assert!(refused.stderr.contains("holds secrets that remote `prod` cannot open"), "{}", refused.raw());
+    let opened = staging.dae(&["open", "--print", "--remote", "staging"]).ok();
+    assert_eq!(opened.stdout.trim(), format!("http://daetest.apps.localhost:{}", staging.port));
+}

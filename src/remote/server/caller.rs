@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+
+use serde::de::DeserializeOwned;
 
 use super::Server;
 use super::auth::{self, Grant, Verb};
@@ -43,6 +45,23 @@ impl FromRequestParts<Arc<Server>> for Caller {
                 Some(grant) => Ok(Self(grant.clone())),
                 None => Err(unknown(Problem::new("auth.unknown", "this node does not know that token").hint(hint))),
             },
+        }
+    }
+}
+
+/// What stands behind the `?`.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Server>> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Server>) -> Result<Self, Refused> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(Refused::new(
+                StatusCode::BAD_REQUEST,
+                Problem::new("node.bad-query", "what stands behind the `?` is not what is wanted here").because(error),
+            )),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::auth::Verb;
-use super::caller::Caller;
+use super::caller::{Asked, Caller};
 use super::control::{accept, expected, precondition, read};
 use super::refusal::{Answer, Refused};
 use super::settings::Settings;
@@ -40,7 +40,7 @@ async fn config(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(app): Path<String>,
-    Query(shown): Query<Shown>,
+    Asked(shown): Asked<Shown>,
 ) -> Answer {
     // Who may change the code may read all that the code can.
     let app = caller.may(if shown.reveal { Verb::Deploy } else { Verb::Read }, &app)?;

@@ -42,6 +42,7 @@ struct Manifest {
     layers: Vec<Descriptor>,
     #[serde(default)]
     manifests: Vec<Descriptor>,
+    subject: Option<Descriptor>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,12 +102,27 @@ impl Server {
             let layers = self.reach(app, image, &mut reached.held);
             reached.layers.extend(layers);
         }
+        let mut referring = Vec::new();
         for (app, digest, tagged) in self.store.manifests()? {
             if tagged || !old.contains(&digest) {
+                self.reach(&app, &digest, &mut reached.held);
+            } else if let Some(subject) = self.subject(&digest) {
+                referring.push((app, digest, subject));
+            }
+        }
+        // What is said about an image stays as long as the image.
+        for (app, digest, subject) in referring {
+            if reached.held.contains(&(app.clone(), subject)) {
                 self.reach(&app, &digest, &mut reached.held);
             }
         }
         Ok(reached)
+    }
+
+    /// What a manifest is about.
+    fn subject(&self, digest: &Digest) -> Option<Digest> {
+        let manifest: Manifest = serde_json::from_slice(&self.blobs.read(digest).ok()?).ok()?;
+        manifest.subject.map(|subject| subject.digest)
     }
 
     /// Follows a manifest; its layers are the answer.
@@ -114,7 +130,7 @@ impl Server {
         held.insert((app.clone(), digest.clone()));
         // What cannot be read leads nowhere; its release has failed, or will.
         let bytes = self.blobs.read(digest).unwrap_or_default();
-        let Manifest { config, layers, manifests } = serde_json::from_slice(&bytes).unwrap_or_default();
+        let Manifest { config, layers, manifests, subject: _ } = serde_json::from_slice(&bytes).unwrap_or_default();
         for part in &manifests {
             if !held.contains(&(app.clone(), part.digest.clone())) {
                 self.reach(app, &part.digest, held);

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::Server;
 use super::auth::Verb;
-use super::caller::Caller;
+use super::caller::{Asked, Caller};
 use super::logs;
 use super::refusal::{Answer, Refused};
 use super::store::{Draft, Expected, Moved, With};
@@ -33,6 +33,7 @@ const LARGEST: usize = 512 << 10;
 pub fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/dae/v1", get(capabilities))
+        .route("/dae/v1/openapi.yaml", get(description))
         .route("/dae/v1/apps/{app}/releases", get(releases).post(release))
         .route("/dae/v1/apps/{app}/releases/{id}/events", get(events))
         .route("/dae/v1/apps/{app}/rollback", post(rollback))
@@ -57,6 +58,12 @@ async fn nothing(path: axum::http::Uri) -> Refused {
 
 pub(super) async fn not_so() -> Refused {
     Refused::registry(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "that cannot be done here")
+}
+
+/// This API, for programs; nobody has to have a token to read it.
+async fn description() -> Response {
+    let text = include_str!("../../../docs/openapi.yaml");
+    ([(header::CONTENT_TYPE, "application/yaml")], text).into_response()
 }
 
 async fn capabilities(State(server): State<Arc<Server>>, _: Caller) -> Answer {
@@ -288,13 +295,16 @@ struct Wanted {
     lines: Option<usize>,
     process: Option<String>,
     release: Option<String>,
+    /// Go on with what is printed from now on.
+    #[serde(default)]
+    follow: bool,
 }
 
 async fn log_lines(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(app): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Refused> {
     let app = caller.may(Verb::Read, &app)?;
     if !server.store.knows(&app)? {
@@ -306,6 +316,16 @@ async fn log_lines(
     let release = wanted.release.as_deref().map(str::parse::<ReleaseId>).transpose();
     let release = release.map_err(|problem| Refused::new(StatusCode::BAD_REQUEST, problem))?;
     let count = wanted.lines.unwrap_or(logs::USUAL).min(logs::MOST);
+    if wanted.follow {
+        // Heard before the files are read: a line in between comes twice rather than never.
+        let heard = server.releases.lines();
+        let folder = server.settings().log_dir.join(app.as_str());
+        let process = wanted.process.clone();
+        let last = super::blocking(move || logs::last_lines(&folder, process.as_deref(), count)).await?;
+        return Ok(Sse::new(logs::follow(last, heard, app, wanted.process))
+            .keep_alive(KeepAlive::default())
+            .into_response());
+    }
     super::blocking(move || {
         let lines = match release {
             Some(id) if server.store.release(&app, id)?.is_none() => return Err(no_release(&app, id)),

@@ -1,11 +1,18 @@
 //! The last lines that an app's processes printed: `APP/PROCESS.log`.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
+use axum::response::sse::Event;
+use futures_util::Stream;
+use tokio::sync::broadcast;
+
+use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::remote::api::DeployEvent;
+use crate::remote::api::{DeployEvent, LogLine};
 
 /// How many lines, when nobody says.
 pub const USUAL: usize = 200;
@@ -43,6 +50,60 @@ pub fn tail(folder: &Path, process: Option<&str>, count: usize) -> Result<String
         }
     }
     Ok(text)
+}
+
+/// The same, line by line with their processes.
+pub fn last_lines(folder: &Path, process: Option<&str>, count: usize) -> Result<Vec<LogLine>> {
+    let text = tail(folder, process, count)?;
+    let only = match process {
+        Some(process) => Some(process.to_owned()),
+        // With one log the names are left out.
+        None => one_log(folder),
+    };
+    let line = |line: &str| match &only {
+        Some(process) => LogLine { process: process.clone(), line: line.to_owned() },
+        None => {
+            let (process, line) = line.split_once(" | ").unwrap_or(("", line));
+            LogLine { process: process.to_owned(), line: line.to_owned() }
+        }
+    };
+    Ok(text.lines().map(line).collect())
+}
+
+fn one_log(folder: &Path) -> Option<String> {
+    let names = std::fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut logs = names.filter_map(|name| name.strip_suffix(".log").map(str::to_owned));
+    logs.next().filter(|_| logs.next().is_none())
+}
+
+/// Events of `last`, and then of all that is heard.
+pub fn follow(
+    last: Vec<LogLine>,
+    heard: broadcast::Receiver<(AppName, LogLine)>,
+    app: AppName,
+    process: Option<String>,
+) -> impl Stream<Item = std::result::Result<Event, Infallible>> + Send {
+    futures_util::stream::unfold((VecDeque::from(last), heard), move |(mut last, mut heard)| {
+        let (app, process) = (app.clone(), process.clone());
+        async move {
+            loop {
+                if let Some(line) = last.pop_front() {
+                    return Some((Ok(Event::default().json_data(&line).ok()?), (last, heard)));
+                }
+                match heard.recv().await {
+                    Ok((of, line)) if of == app && process.as_ref().is_none_or(|wanted| *wanted == line.process) => {
+                        last.push_back(line);
+                    }
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                        let line = format!("({count} lines were lost on the way)");
+                        last.push_back(LogLine { process: "dae".to_owned(), line });
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        }
+    })
 }
 
 /// What a release's processes printed while it started.

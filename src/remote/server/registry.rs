@@ -28,7 +28,8 @@ pub fn routes() -> Router<Arc<Server>> {
             "/v2/{app}/blobs/uploads/{id}",
             get(upload::status).patch(upload::append).put(upload::finish).delete(upload::cancel),
         )
-        .route("/v2/{app}/manifests/{reference}", get(manifest::get).put(manifest::put))
+        .route("/v2/{app}/manifests/{reference}", get(manifest::get).put(manifest::put).delete(manifest::delete))
+        .route("/v2/{app}/referrers/{digest}", get(manifest::referrers))
         .route("/v2/{app}/tags/list", get(manifest::tags))
 }
 

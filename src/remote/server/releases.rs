@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
@@ -17,7 +17,7 @@ use crate::node::{Event, Generation, Launch, Start, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
-use crate::remote::api::{DeployEvent, Release, ReleaseId, ReleaseState};
+use crate::remote::api::{DeployEvent, LogLine, Release, ReleaseId, ReleaseState};
 use crate::remote::client::exit;
 use crate::supervisor::{End, Process, Signal};
 
@@ -51,7 +51,12 @@ pub struct Releases {
     /// The machine's interpreters, as far as they were looked for: that takes longer than a rollback should.
     pythons: Mutex<Vec<Interpreter>>,
     tell: Box<dyn Fn(Told) + Send + Sync>,
+    /// Every line that any app prints.
+    lines: broadcast::Sender<(AppName, LogLine)>,
 }
+
+/// Lines that a slow listener may be behind.
+const BEHIND: usize = 4096;
 
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_mins(30);
@@ -69,7 +74,13 @@ impl Releases {
             starting: Mutex::default(),
             pythons: Mutex::default(),
             tell: Box::new(tell),
+            lines: broadcast::channel(BEHIND).0,
         }
+    }
+
+    /// What is printed from now on.
+    pub fn lines(&self) -> broadcast::Receiver<(AppName, LogLine)> {
+        self.lines.subscribe()
     }
 
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -402,6 +413,13 @@ impl Server {
         while events.recv_many(&mut some, 256).await > 0 {
             let mut lines: HashMap<(AppName, ReleaseId), Vec<DeployEvent>> = HashMap::new();
             for event in some.drain(..) {
+                if let Event::Output { app, process, line, .. } = &event
+                    && self.releases.lines.receiver_count() > 0
+                {
+                    let line = LogLine { process: process.clone(), line: line.clone() };
+                    // Who listened has gone this instant.
+                    let _ = self.releases.lines.send((app.clone(), line));
+                }
                 if let Event::Starting { app, generation } = &event {
                     if let Some(id) = self.starting(app) {
                         newest.insert(app.clone(), (id, *generation));

@@ -23,6 +23,7 @@ use crate::remote::api::LIVE_HEADER;
 /// The specification's least upper limit.
 const LARGEST: usize = 4 << 20;
 const TAGS_AT_ONCE: u32 = 1000;
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 #[derive(Debug)]
 enum Reference {
@@ -51,15 +52,20 @@ impl Reference {
 struct Manifest {
     schema_version: u32,
     media_type: Option<String>,
+    artifact_type: Option<String>,
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
     #[serde(default)]
     manifests: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    annotations: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Descriptor {
+    media_type: Option<String>,
     digest: Digest,
     size: u64,
 }
@@ -107,6 +113,10 @@ pub async fn put(
         let live = server.store.live(&app)?.filter(|live| live.image == digest.as_str());
         if let Some(value) = live.and_then(|live| live.id.to_string().try_into().ok()) {
             response.headers_mut().insert(LIVE_HEADER, value);
+        }
+        // Says that who refers to what is understood here.
+        if let Some(value) = manifest.subject.and_then(|subject| subject.digest.as_str().try_into().ok()) {
+            response.headers_mut().insert("oci-subject", value);
         }
         Ok(response)
     })
@@ -182,6 +192,87 @@ pub async fn get(
         (DIGEST_HEADER, digest.to_string()),
     ];
     Ok((headers, bytes).into_response())
+}
+
+/// A tag goes alone; a digest with all its tags. What a release is of stays: there would be no way back to it.
+pub async fn delete(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, reference)): Path<(String, String)>,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let parsed = Reference::parse(&reference)?;
+    super::super::blocking(move || {
+        let gone = match &parsed {
+            Reference::Tag(tag) => server.store.untag(&app, tag)?,
+            Reference::Digest(digest) => {
+                if server.store.released()?.iter().any(|(of, image)| *of == app && image == digest) {
+                    let message = format!("{digest} is released");
+                    return Err(Refused::registry(StatusCode::CONFLICT, "DENIED", message)
+                        .hint("images of releases go with the releases, when enough later ones are there"));
+                }
+                server.store.forget_manifest(&app, digest)?
+            }
+        };
+        if gone {
+            return Ok(StatusCode::ACCEPTED.into_response());
+        }
+        let message = format!("`{app}` holds no manifest {reference}");
+        Err(Refused::registry(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message))
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kind {
+    artifact_type: Option<String>,
+}
+
+/// What was put about an image: signatures, lists of what is in it.
+pub async fn referrers(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, digest)): Path<(String, String)>,
+    Query(kind): Query<Kind>,
+) -> Answer {
+    let app = caller.may(Verb::Read, &app)?;
+    let of = super::digest(&digest)?;
+    let wanted = kind.artifact_type.clone();
+    let manifests = super::super::blocking(move || {
+        let mut found = Vec::new();
+        for (_, digest, _) in server.store.manifests()?.into_iter().filter(|(owner, ..)| *owner == app) {
+            let Ok(bytes) = server.blobs.read(&digest) else { continue };
+            let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else { continue };
+            if manifest.subject.is_none_or(|subject| subject.digest != of) {
+                continue;
+            }
+            let stored = server.store.manifest(&app, &digest)?.map(|stored| stored.media_type);
+            // As the specification has it for images that say nothing of what they are.
+            let kind = manifest.artifact_type.or_else(|| manifest.config.and_then(|config| config.media_type));
+            if wanted.is_none() || kind == wanted {
+                let mut descriptor = json!({
+                    "mediaType": manifest.media_type.or(stored),
+                    "digest": digest,
+                    "size": bytes.len(),
+                    "artifactType": kind,
+                });
+                if let Some(annotations) = manifest.annotations {
+                    descriptor["annotations"] = annotations;
+                }
+                found.push(descriptor);
+            }
+        }
+        Ok::<_, Refused>(found)
+    })
+    .await?;
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests });
+    let mut response = ([(header::CONTENT_TYPE, INDEX_TYPE)], index.to_string()).into_response();
+    if kind.artifact_type.is_some() {
+        let applied = axum::http::HeaderValue::from_static("artifactType");
+        response.headers_mut().insert("oci-filters-applied", applied);
+    }
+    Ok(response)
 }
 
 #[derive(Debug, Deserialize)]

@@ -118,6 +118,25 @@ impl Store {
         transaction.commit().map_err(wrong)
     }
 
+    /// Whether there was such a tag.
+    pub fn untag(&self, app: &AppName, tag: &str) -> Result<bool> {
+        self.lock()
+            .execute("DELETE FROM tags WHERE app = ?1 AND tag = ?2", params![app.as_str(), tag])
+            .map(|count| count == 1)
+            .map_err(wrong)
+    }
+
+    /// Takes a manifest away with its tags; whether it was there is the answer.
+    pub fn forget_manifest(&self, app: &AppName, digest: &Digest) -> Result<bool> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(wrong)?;
+        let both = params![app.as_str(), digest.as_str()];
+        transaction.execute("DELETE FROM tags WHERE app = ?1 AND digest = ?2", both).map_err(wrong)?;
+        let gone = transaction.execute("DELETE FROM manifests WHERE app = ?1 AND digest = ?2", both).map_err(wrong)?;
+        transaction.commit().map_err(wrong)?;
+        Ok(gone == 1)
+    }
+
     /// At most `count` tags after `after`, in their order.
     pub fn tags(&self, app: &AppName, after: &str, count: u32) -> Result<Vec<String>> {
         let connection = self.lock();
