@@ -1331,6 +1331,7 @@ _dae() {
         dae__subcmd__deploy)
             opts="-m -C -q -v -h --remote --message --attach --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
             opts="-m -C -q -v -h --remote --message --attach --image --list-files --output --plan --require-clean --json --color --quiet --verbose --help"
+            opts="-m -C -q -v -h --remote --message --attach --image --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

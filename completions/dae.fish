@@ -807,8 +807,8 @@ complete -c dae -n "__fish_dae_using_subcommand open" -l json -d 'Answer in JSON
 complete -c dae -n "__fish_dae_using_subcommand open" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand open" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'

@@ -43,7 +43,7 @@ mod schema;
 mod sealed;
 mod serve;
 mod session;
-mod state;
 mod skopeo;
+mod state;
 mod traffic;
 mod vcs;

@@ -22,6 +22,7 @@ touch "$work/a/pip-req.txt"
 "$dae" remote add here "http://127.0.0.1:$port" --token "$token"
 "$dae" -C "$work/a" deploy
 # Left out: a stream without an end, and running what chance has put together.
+cd "$work"
 schemathesis run "$here/docs/openapi.yaml" --url "http://127.0.0.1:$port" -H "Authorization: Bearer $token" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
     --max-examples "$examples" --request-timeout 10 --exclude-operation-id logs --exclude-operation-id run
