@@ -33,6 +33,7 @@ mod package;
 mod permdir;
 mod pins;
 mod plan;
+mod platform_beansdb;
 mod platform_memcache;
 mod platform_mysql;
 mod platform_queue;
