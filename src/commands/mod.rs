@@ -1,6 +1,7 @@
 //! One file a command: its `Args` (whose doc comment is its help), and `run`, which wires operations to the terminal and
 //! returns a report. Nobody imports commands.
 
+pub mod bdb;
 pub mod check;
 mod cluster;
 mod cluster_deploy;

@@ -1,6 +1,7 @@
 //! beansdb: the persistent key-value store of an app, in the dialect of memcached's protocol that douban's beansdb speaks.
 //! `docs/beansdb.md` tells it to users.
 
+mod client;
 mod codec;
 mod compaction;
 mod hash;
@@ -18,6 +19,7 @@ mod writer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use client::{Answer, Client, Listed};
 pub use codec::{Decoder, Request, Write};
 pub use server::serve;
 pub use shelf::Shelf;
