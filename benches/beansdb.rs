@@ -154,7 +154,7 @@ fn together(address: SocketAddr, connections: usize, sets: usize) -> f64 {
             scope.spawn(move || {
                 let mut values = Values {
                     pool: vec![u8::try_from(connection).unwrap(); 1 << 20],
-                    dice: Dice(since.elapsed().as_nanos() as u64),
+                    dice: Dice(u64::from(since.elapsed().subsec_nanos())),
                 };
                 let mut client = Client::open(address);
                 client.run(sets / connections, 1, |number, bytes| {

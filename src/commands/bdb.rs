@@ -82,11 +82,11 @@ struct Value {
 
 #[derive(Serialize)]
 struct Versions {
-    versions: BTreeMap<String, Version>,
+    versions: BTreeMap<String, Known>,
 }
 
 #[derive(Serialize)]
-struct Version {
+struct Known {
     version: i64,
     hash: u32,
     flag: u32,
@@ -128,8 +128,8 @@ impl Text for Got {
 
 impl Text for Versions {
     fn text(&self, paint: Paint) -> String {
-        let line = |(key, version): (&String, &Version)| {
-            let Version { version, size, flag, time, .. } = version;
+        let line = |(key, version): (&String, &Known)| {
+            let Known { version, size, flag, time, .. } = version;
             let what = if *version < 0 { "deleted".into() } else { format!("{size} bytes, flag {flag}") };
             let time = time.map(|time| time.to_string()).unwrap_or_default();
             format!("{key} {version}  {}", paint.dim(&format!("{what}, {time}")))
@@ -207,7 +207,7 @@ fn versions(client: &mut Client, keys: &[String]) -> Result<Versions> {
         let text = String::from_utf8_lossy(&answer.value).into_owned();
         let numbers: Vec<i64> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
         let [version, hash, flag, size, time] = numbers[..] else { continue };
-        let version = Version {
+        let version = Known {
             version,
             hash: u32::try_from(hash).unwrap_or(0),
             flag: u32::try_from(flag).unwrap_or(0),

@@ -330,7 +330,7 @@ fn garbage_and_half_commands_change_nothing() {
         let noise: Vec<u8> = (0..2000)
             .map(|_| {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                (seed >> 40) as u8
+                u8::try_from(seed >> 40 & 0xff).unwrap()
             })
             .collect();
         other.send(&noise);
@@ -453,7 +453,7 @@ fn load(address: SocketAddr, writer: usize, mut known: Known, mut seed: u64) -> 
         let deletes = old > 0 && (seed >> 50).is_multiple_of(5);
         let version = if deletes { -old - 1 } else { old.abs() + 1 };
         // The value says which version it is.
-        let value = format!("{version} {}", "v".repeat((seed >> 20) as usize % 3000));
+        let value = format!("{version} {}", "v".repeat(usize::try_from(seed >> 20 & 0xfff).unwrap()));
         let request =
             if deletes { format!("delete {key}\r\n") } else { format!("set {key} 0 0 {}\r\n{value}\r\n", value.len()) };
         known.asked = Some((key.clone(), version));

@@ -202,8 +202,7 @@ fn plain(words: &[&[u8]]) -> Request {
         [b"stats"] => Request::Stats,
         [b"stats", b"reset"] => Request::ResetStats,
         [b"version"] => Request::Version,
-        [b"verbosity", _] => Request::Verbosity(reply),
-        [b"verbosity", _, b"noreply"] => Request::Verbosity(reply),
+        [b"verbosity", _] | [b"verbosity", _, b"noreply"] => Request::Verbosity(reply),
         [b"quit"] => Request::Quit,
         [b"optimize_stat"] => Request::OptimizeStat,
         [b"flush_all", ref rest @ ..] if rest.len() <= 2 || rest.len() == 3 && reply == Reply::Unwanted => {

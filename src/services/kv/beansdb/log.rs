@@ -19,9 +19,9 @@ use super::tree::Slot;
 use crate::problem::{Doing as _, Problem, Result};
 
 /// What a data file begins with; its last figure is the format's version.
-const MARK: &[u8; 8] = b"daebdb 1";
+const MARK: &[u8; FIRST as usize] = b"daebdb 1";
 /// Where the first record of a file is.
-pub const FIRST: u32 = MARK.len() as u32;
+pub const FIRST: u32 = 8;
 /// A file that is so long gets no more writes.
 const FULL: u32 = 256 << 20;
 /// Zeros written ahead of small writes: syncing bytes that are there takes less of the disk than making a file longer.

@@ -29,6 +29,7 @@ use crate::problem::{Doing as _, Result};
 use crate::services::{Running, Space};
 
 /// Listens; the store is opened for the first connection.
+#[expect(clippy::unused_async, reason = "as every service is started")]
 pub async fn start(space: &Space) -> Result<Running> {
     let listener = TcpListener::from_std(space.listen("beansdb")?).doing(|| "listen for beansdb")?;
     let address = listener.local_addr().doing(|| "listen for beansdb")?;

@@ -28,7 +28,7 @@ pub struct Shelf {
 enum Opened {
     NotYet,
     Open(Arc<Store>),
-    Failed(Problem, Instant),
+    Failed(Box<Problem>, Instant),
 }
 
 impl Shelf {
@@ -41,7 +41,7 @@ impl Shelf {
         let mut opened = self.opened.lock().await;
         match &*opened {
             Opened::Open(store) => return Ok(store.clone()),
-            Opened::Failed(problem, when) if when.elapsed() < AGAIN => return Err(problem.clone()),
+            Opened::Failed(problem, when) if when.elapsed() < AGAIN => return Err((**problem).clone()),
             _ => {}
         }
         let folder = self.folder.clone();
@@ -56,10 +56,10 @@ impl Shelf {
             }
             Err(problem) => {
                 // The same is told once.
-                if !matches!(&*opened, Opened::Failed(known, _) if *known == problem) {
+                if !matches!(&*opened, Opened::Failed(known, _) if **known == problem) {
                     self.tell.failed("beansdb", problem.clone());
                 }
-                *opened = Opened::Failed(problem.clone(), Instant::now());
+                *opened = Opened::Failed(Box::new(problem.clone()), Instant::now());
                 Err(problem)
             }
         }

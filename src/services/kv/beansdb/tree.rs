@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::hash::{fnv1a, low};
 
 /// A leaf with more keys splits. The C server's listing goes from lines of keys to lines of nodes at the same number.
-const SPLIT: usize = 256;
+const SPLIT: u32 = 256;
 /// So many keys are listed at most when they are picked by a prefix.
 const LISTED_BY_PREFIX: u32 = 100_000;
 /// Hexadecimal digits of a hash.
@@ -97,7 +97,7 @@ impl Tree {
             Err(at) => {
                 items.insert(at, Item { hash, key: key.into(), slot });
                 self.keys += 1;
-                if items.len() > SPLIT && leaf.depth < DEPTH {
+                if items.len() > SPLIT as usize && leaf.depth < DEPTH {
                     leaf.node.split(leaf.depth);
                 }
             }
@@ -137,7 +137,7 @@ impl Tree {
             let Below::Inner(children) = &node.below else { break };
             node = &children[*digit as usize];
         }
-        let most = if prefix.is_empty() { SPLIT as u32 } else { LISTED_BY_PREFIX };
+        let most = if prefix.is_empty() { SPLIT } else { LISTED_BY_PREFIX };
         let mut out = Vec::new();
         match &node.below {
             Below::Inner(children) if digits.is_empty() || node.live > most => {
@@ -199,7 +199,7 @@ impl Node {
     /// A node of few keys is hashed as their sum, so that it does not matter whether it has split.
     fn hash(&self) -> u16 {
         match &self.below {
-            Below::Inner(children) if self.live as usize > SPLIT => {
+            Below::Inner(children) if self.live > SPLIT => {
                 children.iter().fold(0, |hash: u16, child| hash.wrapping_mul(97).wrapping_add(child.hash()))
             }
             _ => self.sum,
