@@ -6,6 +6,7 @@
 //! - [`term`]: the only writer to stdout and stderr
 //! - [`app`]: an app as its author wrote it: its name, app.yaml, what a new one consists of
 //! - [`python`]: interpreters, virtualenvs, pip-req.txt, the installer, the runtime set
+//! - [`thrift`]: interfaces, and the Python that speaks them
 //! - [`supervisor`]: child processes; knows no apps
 //! - [`services`]: what an app finds around it: data, queues, mail
 //! - [`gateway`]: HTTP in front of whatever answers; knows no apps
@@ -29,3 +30,4 @@ pub mod remote;
 pub mod services;
 pub mod supervisor;
 pub mod term;
+pub mod thrift;

@@ -1,0 +1,310 @@
+"""Finds the instances of a service, keeps connections to them, and goes on to the next when one fails.
+
+A call that was not sent goes to the next instance, always. One that was sent and not answered is sent again only if the IDL
+says `(dae.idempotent = "true")`; else it raises `Interrupted`, for nobody knows whether it was done. An instance that failed
+is left alone for `EJECTED` seconds. Instances are looked for, at most every `FRESH` seconds, in
+
+    DAE_SERVICE_<APP>_<SERVICE>   host:port, several with commas between
+    services/<app>.<Service>      in dae's run folder, or <app>.<Service> in DAE_SERVICES: what is served on this machine
+    DAE_SERVICE_DNS               a domain: SRV records of _<service>._tcp.<app>.<domain> where dnspython is installed, else
+                                  the addresses of <app>.<domain>, port 7303
+    DAE_ZOOKEEPER                 host:port of a ZooKeeper: the children of /dae/services/<app>/<Service>; needs kazoo
+
+and are 127.0.0.1:7303 where none of these says anything.
+"""
+
+import itertools
+import os
+import random
+import select
+import socket
+import stat
+import struct
+import sys
+import tempfile
+import threading
+import time
+import weakref
+
+PORT = 7303
+FRESH, EJECTED, IDLE = 5.0, 2.0, 60.0
+LARGEST = 256 << 20
+
+
+class Unavailable(ConnectionError):
+    """The call was sent to nobody."""
+
+
+class Interrupted(ConnectionError):
+    """The call was sent and not answered: whether it was done is not known."""
+
+
+class TimedOut(Interrupted, TimeoutError):
+    """It was not answered in time."""
+
+
+def find(app, service):
+    """[(host, port)] of a service's instances."""
+    text = os.environ.get(f"DAE_SERVICE_{app}_{service}".upper(), "") or _on_this_machine(app, service)
+    if text:
+        return parse(text)
+    domain = os.environ.get("DAE_SERVICE_DNS")
+    if domain:
+        return _in_dns(app, service, domain)
+    if os.environ.get("DAE_ZOOKEEPER"):
+        return _in_zookeeper(app, service, os.environ["DAE_ZOOKEEPER"])
+    return [("127.0.0.1", PORT)]
+
+
+def parse(text):
+    found = []
+    for part in text.replace(",", " ").split():
+        host, colon, port = part.rpartition(":")
+        if not colon or not port.isdigit():
+            raise ValueError(f"{part!r} is no address of a service: write host:port")
+        found.append((host.strip("[]"), int(port)))
+    return found
+
+
+def _on_this_machine(app, service):
+    run = os.environ.get("XDG_RUNTIME_DIR")
+    run = os.path.join(run, "dae") if run else os.path.join(tempfile.gettempdir(), f"dae-{os.getuid()}")
+    path = os.path.join(os.environ.get("DAE_SERVICES") or os.path.join(run, "services"), f"{app}.{service}")
+    try:
+        with open(path) as file:
+            about = os.fstat(file.fileno())
+            mine = about.st_uid == os.getuid() and not about.st_mode & stat.S_IWOTH
+            return file.read(4096) if mine else ""
+    except OSError:
+        return ""
+
+
+def _in_dns(app, service, domain):
+    host = f"{app.replace('_', '-')}.{domain}"
+    try:
+        import dns.exception
+        import dns.resolver
+    except ImportError:
+        pass
+    else:
+        try:
+            answer = dns.resolver.resolve(f"_{service.lower()}._tcp.{host}", "SRV", lifetime=2)
+            return [(str(one.target).rstrip("."), one.port) for one in sorted(answer, key=lambda one: one.priority)]
+        except dns.exception.DNSException:
+            pass
+    try:
+        found = socket.getaddrinfo(host, PORT, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unavailable(f"the name {host} is not known: {error}") from error
+    return list(dict.fromkeys(address[:2] for *_, address in found))
+
+
+_zookeepers = {}
+
+
+def _in_zookeeper(app, service, hosts):
+    client = _zookeepers.get((hosts, os.getpid()))
+    if client is None:
+        from kazoo.client import KazooClient
+        from kazoo.retry import KazooRetry
+
+        client = KazooClient(hosts, timeout=4, connection_retry=KazooRetry(max_tries=-1, max_delay=1))
+        client.start(timeout=5)
+        _zookeepers[hosts, os.getpid()] = client
+    return parse(" ".join(client.get_children(f"/dae/services/{app}/{service}")))
+
+
+class Connection:
+    """A socket that speaks frames, one call at a time."""
+
+    def __init__(self, address, connect_timeout, read_timeout):
+        sock = socket.create_connection(address, connect_timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.timeout, self.used = sock, read_timeout, 0.0
+        # The socket of the system itself: gevent's would wait for what is only looked for.
+        self.raw = getattr(sock, "_sock", sock)
+        self.poll = None
+        if self.raw is sock:
+            self.poll = select.poll()
+            self.poll.register(sock.fileno(), select.POLLIN)
+            # The system's own timeouts cost no further calls to it; Python's cost two a call.
+            sock.settimeout(None)
+            seconds = struct.pack("ll", int(read_timeout), int(read_timeout % 1 * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+        else:
+            sock.settimeout(read_timeout)
+
+    def is_open(self):
+        """Whether the other side has neither closed it nor said what nobody asked for."""
+        if self.poll:
+            return not self.poll.poll(0)
+        try:
+            self.raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def ask(self, request, oneway):
+        sock = self.sock
+        try:
+            sock.sendall(request)
+            if oneway:
+                return None
+            data = sock.recv(65536)
+            if len(data) >= 4 and int.from_bytes(data[:4], "big") == len(data) - 4:
+                return data
+            return self._rest(data)
+        except (BlockingIOError, socket.timeout) as error:
+            raise TimeoutError(f"no answer within {self.timeout} seconds") from error
+
+    def _rest(self, data):
+        data, length, until = bytearray(data), None, time.monotonic() + self.timeout
+        while True:
+            if len(data) >= 4 and length is None:
+                length = 4 + int.from_bytes(data[:4], "big")
+                if length > LARGEST:
+                    raise ConnectionError(f"an answer of {length} bytes")
+            if length is not None and len(data) >= length:
+                if len(data) > length:
+                    raise ConnectionError("more came than was asked for")
+                return bytes(data)
+            if time.monotonic() > until:
+                raise TimeoutError(f"no whole answer within {self.timeout} seconds")
+            part = self.sock.recv(min(1 << 20, (length or 4) - len(data)))
+            if not part:
+                raise ConnectionError("the connection was closed before the answer")
+            data += part
+
+    def close(self):
+        self.sock.close()
+
+
+class Endpoint:
+    """An instance and its free connections."""
+
+    def __init__(self, address):
+        self.address, self.idle, self.ejected_until = address, [], 0.0
+
+    def take(self, connect_timeout, read_timeout):
+        while True:
+            try:
+                connection = self.idle.pop()
+            except IndexError:
+                return Connection(self.address, connect_timeout, read_timeout)
+            if time.monotonic() - connection.used < IDLE and connection.is_open():
+                return connection
+            connection.close()
+
+    def give_back(self, connection):
+        connection.used = time.monotonic()
+        self.ejected_until = 0.0
+        self.idle.append(connection)
+
+    def failed(self):
+        self.ejected_until = time.monotonic() + EJECTED
+        idle, self.idle = self.idle, []
+        for connection in idle:
+            connection.close()
+
+
+_clients = weakref.WeakSet()
+
+
+def _after_fork():
+    # A connection belongs to one process.
+    for client in list(_clients):
+        client._endpoints, client._fresh_until, client._lock = {}, 0.0, threading.Lock()
+    _zookeepers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Client:
+    """A service of another app. Its methods are those of the IDL; threads and greenlets may share it."""
+
+    def __init__(self, app, service, retries=3, connect_timeout=1.2, read_timeout=2.0, finder=find):
+        self._app, self._service, self._find = app, service, finder
+        self._retries, self._connect_timeout, self._read_timeout = retries, connect_timeout, read_timeout
+        self._endpoints, self._fresh_until, self._lock = {}, 0.0, threading.Lock()
+        self._turn = itertools.count(random.randrange(1 << 16))
+        _clients.add(self)
+
+    def __repr__(self):
+        return f"<{self._app}.{self._service} at {', '.join('%s:%s' % address for address in self._known()) or 'nowhere'}>"
+
+    def _call(self, method, args):
+        about = sys.modules.get("dae.thrift.about")
+        trailer = about.trailer() if about else b""
+        frame = self._ask(method, method.request(args, trailer))
+        return None if method.oneway else method.outcome(frame)
+
+    def _ask(self, method, request):
+        sent, passes, tried, last = 0, 0, [], None
+        while True:
+            endpoint = self._choose(tried)
+            if endpoint is None:
+                if passes >= self._retries:
+                    raise Unavailable(f"{self!r}: {last or 'there is no instance'}") from last
+                passes += 1
+                time.sleep(0.02 * passes)
+                tried.clear()
+                self._fresh_until = 0.0
+                continue
+            tried.append(endpoint)
+            try:
+                connection = endpoint.take(self._connect_timeout, self._read_timeout)
+            except OSError as error:
+                last = error
+                endpoint.failed()
+                continue
+            try:
+                frame = connection.ask(request, method.oneway)
+            except OSError as error:
+                connection.close()
+                endpoint.failed()
+                last, sent = error, sent + 1
+                if not method.idempotent or sent > self._retries:
+                    kind = TimedOut if isinstance(error, TimeoutError) else Interrupted
+                    raise kind(f"{method.name} of {self!r}: {error}") from error
+                continue
+            except BaseException:
+                # Somebody gave up in the middle; the answer would be taken for that of another call.
+                connection.close()
+                raise
+            endpoint.give_back(connection)
+            return frame
+
+    def _choose(self, tried):
+        endpoints = self._known()
+        if len(endpoints) == 1 and not tried:
+            return next(iter(endpoints.values()))
+        left = [endpoint for endpoint in endpoints.values() if endpoint not in tried]
+        now = time.monotonic()
+        well = [endpoint for endpoint in left if endpoint.ejected_until <= now]
+        if well:
+            return well[next(self._turn) % len(well)]
+        # All have failed lately: the one that has been left alone for longest.
+        return min(left, key=lambda endpoint: endpoint.ejected_until, default=None)
+
+    def _known(self):
+        if time.monotonic() < self._fresh_until:
+            return self._endpoints
+        with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                try:
+                    addresses = self._find(self._app, self._service)
+                except ValueError:
+                    raise
+                except Exception:
+                    # Whoever knows the instances is away; those that are known may still be there.
+                    if not self._endpoints:
+                        raise
+                    addresses = list(self._endpoints)
+                known = self._endpoints
+                self._endpoints = {address: known.get(address) or Endpoint(address) for address in addresses}
+                self._fresh_until = time.monotonic() + FRESH
+        return self._endpoints

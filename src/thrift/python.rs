@@ -1,0 +1,495 @@
+//! Interfaces in Python: the modules with the types, the constants and the methods of each .thrift file.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::idl::{Interfaces, Real};
+use super::syntax::{Base, Const, Definition, Document, Enum, Field, Function, Kind, Literal, Service, Type, Value};
+use crate::problem::{Problem, Result};
+
+/// A file that was written, by its path below the package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// What Python keeps for itself.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+/// What every generated class has: a field of that name would hide it.
+const OWN: &[&str] = &["thrift_spec", "thrift_kind", "self"];
+
+/// One file's modules.
+pub(super) struct Module<'a> {
+    pub all: &'a Interfaces,
+    pub at: usize,
+    /// The file whose text the values are from: this one, or that of a constant.
+    pub text: usize,
+}
+
+/// What of a file cannot be said in Python.
+pub(super) fn sayable(all: &Interfaces) -> Result<()> {
+    let mut problems = Vec::new();
+    for document in &all.documents {
+        let mut word = |name: &super::syntax::Name| {
+            let text = name.text.as_str();
+            if KEYWORDS.contains(&text) || OWN.contains(&text) || text.contains('.') {
+                let message = format!("`{text}` cannot be a name in Python");
+                problems.push(document.problem("python", &name.span, message).hint(format!("name it `{text}_`")));
+            }
+        };
+        let mut fields: Vec<&Field> = Vec::new();
+        for definition in &document.definitions {
+            word(definition.name());
+            match definition {
+                Definition::Enum(is) => is.values.iter().for_each(|value| word(&value.name)),
+                Definition::Struct(is) => fields.extend(&is.fields),
+                Definition::Service(is) => {
+                    for function in &is.functions {
+                        word(&function.name);
+                        fields.extend(function.args.iter().chain(&function.throws));
+                    }
+                }
+                Definition::Const(_) | Definition::Typedef(_) => {}
+            }
+        }
+        fields.iter().for_each(|field| word(&field.name));
+        for field in fields.iter().filter(|field| field.id < 1) {
+            let message = if field.id_span == field.name.span {
+                format!("`{}` has no number", field.name.text)
+            } else {
+                format!("{} is no number of a field: they begin at 1", field.id)
+            };
+            let problem = document.problem("field-number", &field.id_span, message);
+            problems
+                .push(problem.hint(format!("write `1: {} {}` with the next free number", field.of, field.name.text)));
+        }
+        if !document.stem().chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            || KEYWORDS.contains(&document.stem())
+        {
+            let message = format!("`{}` cannot be the name of a Python module", document.file.display());
+            problems.push(Problem::new("thrift.python", message).hint("letters, digits and `_` can"));
+        }
+    }
+    Problem::all(problems).map_or(Ok(()), Err)
+}
+
+impl<'a> Module<'a> {
+    pub fn new(all: &'a Interfaces, at: usize) -> Self {
+        Self { all, at, text: at }
+    }
+
+    fn document(&self) -> &'a Document {
+        &self.all.documents[self.at]
+    }
+
+    /// All of its files, below a folder of its name.
+    pub fn files(&self) -> Vec<Written> {
+        let folder = PathBuf::from(self.document().stem());
+        let file = |name: &str, text: String| Written { path: folder.join(name), text };
+        let services: Vec<_> = self.document().services().map(|service| service.name.text.as_str()).collect();
+        let names: Vec<_> = ["ttypes", "constants"].iter().chain(&services).map(|name| quoted(name)).collect();
+        let mut files = vec![
+            file(
+                "__init__.py",
+                format!("{}__all__ = [{}]\n", self.header("The types, constants and services"), names.join(", ")),
+            ),
+            file("ttypes.py", self.types()),
+            file("ttypes.pyi", self.types_stub()),
+            file("constants.py", self.constants()),
+        ];
+        for service in self.document().services() {
+            files.push(file(&format!("{}.py", service.name.text), self.service(service)));
+        }
+        files
+    }
+
+    fn header(&self, what: &str) -> String {
+        let name = self.document().file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        format!("\"\"\"{what} of {name}. Generated by dae: do not edit.\"\"\"\n\n")
+    }
+
+    /// The types of all files that this one includes, and of those that they include.
+    fn imports(&self) -> String {
+        let mut reached = BTreeSet::new();
+        let mut left = vec![self.at];
+        while let Some(at) = left.pop() {
+            left.extend(self.all.includes[at].values().filter(|at| reached.insert(**at)));
+        }
+        let stems = reached.into_iter().map(|at| self.all.documents[at].stem());
+        stems.map(|stem| format!("from ..{stem} import ttypes as _{stem}\n")).collect()
+    }
+
+    fn types(&self) -> String {
+        let mut out = self.header("The types");
+        out.push_str("import enum as _enum\nimport uuid as _uuid\n\nfrom .. import _thrift as _s\n");
+        out.push_str(&self.imports());
+        for definition in &self.document().definitions {
+            if let Definition::Enum(is) = definition {
+                enumeration(&mut out, is);
+            }
+        }
+        // A class is there before anything refers to it: first all of them, then their fields, then the methods with defaults
+        // made of them are not run before somebody calls them.
+        for is in self.document().structs() {
+            self.class(&mut out, is.kind, &is.name.text, &is.fields, &is.doc, Within::Types);
+        }
+        out.push('\n');
+        for is in self.document().structs() {
+            self.spec(&mut out, &is.name.text, is.fields.iter(), Within::Types);
+        }
+        out
+    }
+
+    /// A class without its fields' types.
+    fn class(&self, out: &mut String, kind: Kind, name: &str, fields: &[Field], doc: &str, within: Within) {
+        let base = if kind == Kind::Exception { "_s.Failure" } else { "_s.Struct" };
+        let _ = write!(out, "\n\nclass {name}({base}):\n");
+        docstring(out, doc, 1);
+        let slots = fields.iter().fold(String::new(), |out, field| out + &quoted(&field.name.text) + ", ");
+        let _ = writeln!(out, "    __slots__ = ({})", slots.trim_end());
+        if !fields.is_empty() {
+            out.push_str("\n    def __init__(self");
+            for field in fields {
+                let _ = write!(out, ", {}={}", field.name.text, self.default(field, within));
+            }
+            out.push_str("):\n");
+            for field in fields {
+                let name = &field.name.text;
+                match self.own_default(field, within) {
+                    Some(own) => {
+                        let _ = writeln!(out, "        self.{name} = {own} if {name} is _s.OWN else {name}");
+                    }
+                    None => {
+                        let _ = writeln!(out, "        self.{name} = {name}");
+                    }
+                }
+            }
+        }
+        let _ = writeln!(out, "\n\n{name}.thrift_kind = [{name}, ()]");
+    }
+
+    fn spec<'f>(&self, out: &mut String, class: &str, fields: impl Iterator<Item = &'f Field>, within: Within) {
+        let mut specs = String::new();
+        for field in fields {
+            let (number, inner) = self.kind(self.at, &field.of, within);
+            let _ = writeln!(specs, "    ({}, {number}, {}, {inner}, None),", field.id, quoted(&field.name.text));
+        }
+        if !specs.is_empty() {
+            let _ = writeln!(out, "_s.fields(\n    {class},\n{specs})");
+        }
+    }
+
+    /// A default as it stands among the parameters.
+    fn default(&self, field: &Field, within: Within) -> String {
+        match &field.default {
+            None => "None".into(),
+            Some(_) if self.own_default(field, within).is_some() => "_s.OWN".into(),
+            Some(value) => self.value(self.at, &field.of, value, within),
+        }
+    }
+
+    /// A default that no two objects may share, or that is made of a class that may be defined later.
+    fn own_default(&self, field: &Field, within: Within) -> Option<String> {
+        let value = field.default.as_ref()?;
+        let shared = matches!(self.all.real(self.at, &field.of), Some(Real::Base(_) | Real::Enum(..)));
+        (!shared).then(|| self.value(self.at, &field.of, value, within))
+    }
+
+    /// A type in the words of the library: its number, and what it holds.
+    fn kind(&self, at: usize, of: &Type, within: Within) -> (u8, String) {
+        let none = || "None".to_owned();
+        match self.all.real(at, of) {
+            None => (0, none()),
+            Some(Real::Base(base)) => match base {
+                Base::Bool => (2, none()),
+                Base::I8 => (3, none()),
+                Base::I16 => (6, none()),
+                Base::I32 => (8, none()),
+                Base::I64 => (10, none()),
+                Base::Double => (4, none()),
+                Base::String => (11, "\"UTF8\"".into()),
+                Base::Binary => (11, "\"BINARY\"".into()),
+                Base::Uuid => (16, none()),
+            },
+            Some(Real::Enum(..)) => (8, none()),
+            Some(Real::Struct(at, is)) => (12, format!("{}.thrift_kind", self.class_name(at, &is.name.text, within))),
+            Some(Real::List(at, of)) => {
+                let (number, inner) = self.kind(at, of, within);
+                (15, format!("({number}, {inner}, False)"))
+            }
+            Some(Real::Set(at, of)) => {
+                let (number, inner) = self.kind(at, of, within);
+                (14, format!("({number}, {inner}, False)"))
+            }
+            Some(Real::Map(at, key, value)) => {
+                let ((key, key_inner), (value, value_inner)) =
+                    (self.kind(at, key, within), self.kind(at, value, within));
+                (13, format!("({key}, {key_inner}, {value}, {value_inner}, False)"))
+            }
+        }
+    }
+
+    /// A class or an enum of the file `at`.
+    pub fn class_name(&self, at: usize, name: &str, within: Within) -> String {
+        match within {
+            Within::Types if at == self.at => name.to_owned(),
+            Within::Beside if at == self.at => format!("ttypes.{name}"),
+            Within::Types | Within::Beside | Within::Package => format!("_{}.{name}", self.all.documents[at].stem()),
+        }
+    }
+
+    /// A value in Python. Constants are put in.
+    pub fn value(&self, at: usize, of: &Type, value: &Value, within: Within) -> String {
+        let Some(real) = self.all.real(at, of) else { return "None".into() };
+        if let Literal::Named(name) = &value.is {
+            return self.named(at, of, real, name, within);
+        }
+        let all = |values: &[Value], at, of: &Type| {
+            values.iter().map(|value| self.value(at, of, value, within)).collect::<Vec<_>>().join(", ")
+        };
+        match (real, &value.is) {
+            (Real::Base(Base::Bool), Literal::Int(number)) => if *number == 0 { "False" } else { "True" }.into(),
+            (Real::Base(Base::Double), Literal::Int(number)) => format!("{number}.0"),
+            (Real::Base(Base::Uuid), Literal::Text(text)) => format!("_uuid.UUID({})", quoted(text)),
+            (Real::Base(Base::Binary), Literal::Text(text)) => {
+                text.bytes()
+                    .fold("b\"".to_owned(), |out, byte| out + &byte.escape_ascii().to_string().replace("\\'", "'"))
+                    + "\""
+            }
+            (Real::Enum(file, is), Literal::Int(number)) => {
+                format!("{}({number})", self.class_name(file, &is.name.text, within))
+            }
+            (Real::List(at, of), Literal::List(values)) => format!("[{}]", all(values, at, of)),
+            (Real::List(..), Literal::Map(_)) => "[]".into(),
+            (Real::Set(..), Literal::Map(_)) => "set()".into(),
+            (Real::Set(_, _), Literal::List(values)) if values.is_empty() => "set()".into(),
+            (Real::Set(at, of), Literal::List(values)) => format!("{{{}}}", all(values, at, of)),
+            (Real::Map(at, key, of), Literal::Map(pairs)) => {
+                let pair = |(name, value): &(Value, Value)| {
+                    format!("{}: {}", self.value(at, key, name, within), self.value(at, of, value, within))
+                };
+                format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+            }
+            (Real::Map(..), Literal::List(_)) => "{}".into(),
+            (Real::Struct(file, is), Literal::Map(pairs)) => {
+                let pair = |(name, value): &(Value, Value)| match &name.is {
+                    Literal::Text(text) => {
+                        let field = is.fields.iter().find(|field| field.name.text == *text)?;
+                        Some(format!("{text}={}", self.value(file, &field.of, value, within)))
+                    }
+                    _ => None,
+                };
+                let fields: Vec<_> = pairs.iter().filter_map(pair).collect();
+                format!("{}({})", self.class_name(file, &is.name.text, within), fields.join(", "))
+            }
+            (_, Literal::Int(number)) => number.to_string(),
+            (_, Literal::Double(number)) => format!("{number:?}"),
+            (_, Literal::Text(text)) => quoted(text),
+            _ => "None".into(),
+        }
+    }
+
+    fn named(&self, at: usize, of: &Type, real: Real, name: &str, within: Within) -> String {
+        match name {
+            "true" => return "True".into(),
+            "false" => return "False".into(),
+            _ => {}
+        }
+        if let Some((file, Definition::Const(constant))) = self.all.definition(self.text, name) {
+            return Module { text: file, ..*self }.value(at, of, &constant.value, within);
+        }
+        let enum_value = |of: &str, value: &str| match self.all.definition(self.text, of) {
+            Some((file, Definition::Enum(is))) => {
+                Some(format!("{}.{value}", self.class_name(file, &is.name.text, within)))
+            }
+            _ => None,
+        };
+        if let Some((of, value)) = name.rsplit_once('.') {
+            return enum_value(of, value).unwrap_or_else(|| "None".into());
+        }
+        match real {
+            Real::Enum(file, is) => format!("{}.{name}", self.class_name(file, &is.name.text, within)),
+            _ => "None".into(),
+        }
+    }
+
+    fn constants(&self) -> String {
+        let mut out = self.header("The constants");
+        let _ =
+            write!(out, "import uuid as _uuid\n\nfrom . import ttypes\nfrom .ttypes import *\n{}\n", self.imports());
+        for definition in &self.document().definitions {
+            if let Definition::Const(Const { name, of, value, doc }) = definition {
+                for line in doc.lines() {
+                    let _ = writeln!(out, "# {line}");
+                }
+                let _ = writeln!(out, "{} = {}", name.text, self.value(self.at, of, value, Within::Beside));
+            }
+        }
+        out
+    }
+
+    /// A module with the methods of a service: their arguments, their outcomes, their names.
+    fn service(&self, service: &Service) -> String {
+        let name = &service.name.text;
+        let mut out = self.header(&format!("The methods of the service {name}"));
+        let _ = write!(
+            out,
+            "import uuid as _uuid\n\nfrom .. import _thrift as _s\nfrom . import ttypes\n{}",
+            self.imports()
+        );
+        let parent = self.all.parent(self.at, service);
+        if let Some((at, parent)) = parent {
+            let from = if at == self.at { ".".into() } else { format!("..{}", self.all.documents[at].stem()) };
+            let _ = writeln!(out, "from {from} import {} as _parent", parent.name.text);
+        }
+        for function in &service.functions {
+            let Function { name, args, throws, returns, .. } = function;
+            let name = &name.text;
+            self.class(&mut out, Kind::Struct, &format!("{name}_args"), args, "", Within::Beside);
+            self.spec(&mut out, &format!("{name}_args"), args.iter(), Within::Beside);
+            let outcomes = outcomes(returns.as_ref(), throws);
+            self.class(&mut out, Kind::Struct, &format!("{name}_result"), &outcomes, "", Within::Beside);
+            self.spec(&mut out, &format!("{name}_result"), outcomes.iter(), Within::Beside);
+        }
+        out.push_str("\n\n");
+        for Function { name, oneway, idempotent, .. } in &service.functions {
+            let name = &name.text;
+            let mut how = String::new();
+            how.push_str(if *oneway { ", oneway=True" } else { "" });
+            how.push_str(if *idempotent { ", idempotent=True" } else { "" });
+            let _ = writeln!(out, "{name} = _s.Method({}, {name}_args, {name}_result{how})", quoted(name));
+        }
+        out.push_str("\nMETHODS = {\n");
+        if parent.is_some() {
+            out.push_str("    **_parent.METHODS,\n");
+        }
+        for Function { name, .. } in &service.functions {
+            let _ = writeln!(out, "    {}: {},", quoted(&name.text), name.text);
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    fn types_stub(&self) -> String {
+        let mut out = self.header("The types");
+        let _ = write!(out, "import enum\nimport uuid\n\nfrom .._thrift import Failure, Struct\n{}", self.imports());
+        for definition in &self.document().definitions {
+            if let Definition::Enum(is) = definition {
+                let _ = write!(out, "\nclass {}(enum.IntEnum):\n", is.name.text);
+                for value in &is.values {
+                    let _ = writeln!(out, "    {} = {}", value.name.text, value.number);
+                }
+                if is.values.is_empty() {
+                    out.push_str("    ...\n");
+                }
+            }
+        }
+        for is in self.document().structs() {
+            let base = if is.kind == Kind::Exception { "Failure" } else { "Struct" };
+            let _ = write!(out, "\nclass {}({base}):\n", is.name.text);
+            docstring(&mut out, &is.doc, 1);
+            for field in &is.fields {
+                let _ = writeln!(out, "    {}: {}", field.name.text, self.optional(field, Within::Types));
+                docstring(&mut out, &field.doc, 1);
+            }
+            let params = self.params(&is.fields, Within::Types);
+            let _ = writeln!(out, "    def __init__(self{params}) -> None: ...");
+        }
+        out
+    }
+
+    /// `, uid: int | None = ...` of each.
+    pub fn params(&self, fields: &[Field], within: Within) -> String {
+        let one = |field: &Field| format!(", {}: {} = ...", field.name.text, self.optional(field, within));
+        fields.iter().map(one).collect()
+    }
+
+    fn optional(&self, field: &Field, within: Within) -> String {
+        let hint = self.hint(self.at, &field.of, within);
+        if field.need == super::syntax::Need::Required { hint } else { format!("{hint} | None") }
+    }
+
+    /// A type as type checkers write it.
+    pub fn hint(&self, at: usize, of: &Type, within: Within) -> String {
+        match self.all.real(at, of) {
+            None => "object".into(),
+            Some(Real::Base(base)) => match base {
+                Base::Bool => "bool",
+                Base::I8 | Base::I16 | Base::I32 | Base::I64 => "int",
+                Base::Double => "float",
+                Base::String => "str",
+                Base::Binary => "bytes",
+                Base::Uuid => "uuid.UUID",
+            }
+            .into(),
+            // What comes back is the number itself: a server may know values that this client does not.
+            Some(Real::Enum(..)) => "int".into(),
+            Some(Real::Struct(at, is)) => self.class_name(at, &is.name.text, within),
+            Some(Real::List(at, of)) => format!("list[{}]", self.hint(at, of, within)),
+            Some(Real::Set(at, of)) => format!("set[{}]", self.hint(at, of, within)),
+            Some(Real::Map(at, key, value)) => {
+                format!("dict[{}, {}]", self.hint(at, key, within), self.hint(at, value, within))
+            }
+        }
+    }
+}
+
+/// Where a name is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Within {
+    /// The file's own module of types.
+    Types,
+    /// A module beside it.
+    Beside,
+    /// The top of the package, where each file's types go by `_file`.
+    Package,
+}
+
+/// What a function can come to, as the fields of a struct: that is how it travels.
+fn outcomes(returns: Option<&Type>, throws: &[Field]) -> Vec<Field> {
+    let success = returns.map(|of| Field {
+        id: 0,
+        id_span: of.span.clone(),
+        need: super::syntax::Need::Optional,
+        of: of.clone(),
+        name: super::syntax::Name { text: "success".into(), span: of.span.clone() },
+        default: None,
+        doc: String::new(),
+    });
+    success.into_iter().chain(throws.iter().cloned()).collect()
+}
+
+fn enumeration(out: &mut String, is: &Enum) {
+    let _ = write!(out, "\n\nclass {}(_enum.IntEnum):\n", is.name.text);
+    docstring(out, &is.doc, 1);
+    for value in &is.values {
+        let _ = writeln!(out, "    {} = {}", value.name.text, value.number);
+    }
+    if is.values.is_empty() {
+        out.push_str("    pass\n");
+    }
+}
+
+pub(super) fn docstring(out: &mut String, doc: &str, depth: usize) {
+    if doc.is_empty() {
+        return;
+    }
+    let indent = "    ".repeat(depth);
+    // Escaped as a whole, so that no text of an author's ends the literal.
+    let doc = doc.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"");
+    let doc: String = doc.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let doc = doc.lines().collect::<Vec<_>>().join(&format!("\n{indent}"));
+    let end = if doc.ends_with('"') { " " } else { "" };
+    let _ = writeln!(out, "{indent}\"\"\"{doc}{end}\"\"\"");
+}
+
+/// A text as Python writes it: JSON's escapes are Python's too.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
