@@ -16,6 +16,8 @@
 //! | `DAE_QUEUE` | `host:port`, where one is set |
 //! | `DAE_SMTP` | `host:port` of the server that takes mail, where one is set |
 //! | `SENTRY_DSN` | where errors are reported, as Sentry's clients read it |
+//! | `DAE_SERVICE_APP_SERVICE` | `host:port`, several with commas between: where a Thrift service of that app answers, where one is set |
+//! | `DAE_SERVICES` | on a remote: the folder that says where the services of its apps answer |
 //! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
 use super::Generation;

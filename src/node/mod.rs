@@ -6,6 +6,7 @@ mod crew;
 mod event;
 mod generation;
 mod handlers;
+mod offer;
 mod output;
 mod pause;
 mod rollout;
@@ -45,7 +46,14 @@ pub struct Settings {
     /// What apps get of the environment dae itself was started in.
     pub inherited: Vec<(String, String)>,
     pub hosts: Hosts,
+    /// Where an app's one Thrift service listens; none: from 7303 on, where it is free.
+    pub service_port: Option<u16>,
+    /// Where it is noted which services answer where, for all who run under the same user: a file each.
+    pub service_notices: PathBuf,
 }
+
+/// The folder of the notices, below that for sockets: where generated clients look.
+pub const SERVICES: &str = "services";
 
 /// What the work for one app is done with.
 #[derive(Debug, Clone)]

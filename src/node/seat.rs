@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
+use super::offer::Offer;
 use super::pause::Pause;
 use super::start::{Running, start};
 use super::warm::Warmth;
@@ -69,6 +70,7 @@ struct Task {
     /// How long to wait before starting it again, should it die.
     pause: Pause,
     crew: Crew,
+    offer: Offer,
     behind: TaskTracker,
     warmth: Warmth,
 }
@@ -105,6 +107,7 @@ impl Seat {
             app,
             rollout: surroundings.settings.rollout,
             crew: Crew::open(surroundings.clone()),
+            offer: Offer::open(surroundings.clone()),
             surroundings,
             routes: routes.clone(),
             hosts: hosts.clone(),
@@ -203,7 +206,7 @@ impl Task {
             let leader = running.web.as_ref()?.id();
             Some(Seen { process: "web".into(), release: running.generation.release.clone(), serves, leader })
         };
-        current.filter_map(seen).chain(self.crew.seen()).chain(kept.filter_map(seen)).collect()
+        current.filter_map(seen).chain(self.crew.seen()).chain(self.offer.seen()).chain(kept.filter_map(seen)).collect()
     }
 
     fn wish(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {
@@ -258,6 +261,7 @@ impl Task {
         let took = since.elapsed();
         self.tell(Event::Serving { app: self.app.clone(), generation: running.number, took });
         self.crew.serve(running.number, &running.generation);
+        self.offer.serve(running.number, &running.generation);
         let last = self.current.replace((running, now)).map(|(last, _)| last);
         let Rollout { drain_within, keep_warm, .. } = self.rollout;
         let retired = match last {
@@ -356,7 +360,7 @@ impl Task {
             self.retire(kept.running, drain);
         }
         self.behind.close();
-        tokio::join!(self.behind.wait(), self.crew.end());
+        tokio::join!(self.behind.wait(), self.crew.end(), self.offer.end());
         self.warmth.end().await;
     }
 

@@ -17,7 +17,7 @@ use crate::problem::{Doing as _, Place, Problem, Result};
 use crate::supervisor::{Io, Process, Spec};
 
 /// As much as a datagram can hold by itself on Linux.
-const LONGEST_WORD: usize = 1 << 18;
+pub(super) const LONGEST_WORD: usize = 1 << 18;
 
 /// A generation whose processes are up. Dropping it kills them.
 #[derive(Debug)]
@@ -146,15 +146,15 @@ fn dressed(mut upstream: Upstream, generation: &Generation) -> Result<Upstream> 
 }
 
 /// What the web processes say while they start.
-struct Words {
-    notify: UnixDatagram,
-    buffer: Vec<u8>,
-    learned: Option<Vec<String>>,
+pub(super) struct Words {
+    pub notify: UnixDatagram,
+    pub buffer: Vec<u8>,
+    pub learned: Option<Vec<String>>,
 }
 
 impl Words {
     /// Waits until `wanted` workers are ready, or one says why it never will be.
-    async fn ready(&mut self, wanted: usize) -> Result<()> {
+    pub async fn ready(&mut self, wanted: usize) -> Result<()> {
         let mut pids = HashSet::new();
         while pids.len() < wanted {
             let length = self.notify.recv(&mut self.buffer).await.doing(|| "hear whether the app is ready")?;
@@ -170,7 +170,7 @@ impl Words {
     }
 
     /// What was said before the end and is not heard yet.
-    fn last(&mut self) -> Result<()> {
+    pub fn last(&mut self) -> Result<()> {
         while let Ok(length) = self.notify.try_recv(&mut self.buffer) {
             if let Ok(Word::Broken(broken)) = serde_json::from_slice(&self.buffer[..length]) {
                 return Err(broken.problem());

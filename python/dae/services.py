@@ -1,0 +1,37 @@
+"""Starts the processes that answer for an app's Thrift services.
+
+Run as a program: ``python services.py`` with one JSON value in ``DAE_BOOT``. Its keys:
+
+    root, runtime, site, environment, worker, nworkers, notify      as in boot.py
+    services    [{name: "user.UserStorage", methods: "service_gen.user.UserStorage", handler: "module:Class"}]
+    lender      path of the unix socket that lends the listening ones: one a service, in their order, then the one through which
+                a generation gives its connections to the next
+    drain       how long answers under way may take when it ends, in seconds
+"""
+
+import json
+import os
+import socket
+
+
+def main():
+    config = json.loads(os.environ.pop("DAE_BOOT"))
+    from boot import set_path
+
+    set_path(config)
+    from dae import lifeline
+    from dae.thrift import server
+
+    lifeline.hold()
+    count = len(config["services"]) + 1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lender:
+        lender.connect(config["lender"])
+        _, fds, _, _ = socket.recv_fds(lender, 1, count)
+    if len(fds) != count:
+        raise RuntimeError(f"{count} sockets were to be lent, and {len(fds)} came")
+    *listeners, door = [socket.socket(fileno=fd) for fd in fds]
+    server.serve(config, listeners, door)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+//! What an app offers to others: its Thrift services, which follow the generation that serves.
+//!
+//! Theory of operation. One task owns an app's offer: the listening sockets, one a service, and the processes of one
+//! generation. The sockets stay open from generation to generation and are lent to each (`lend`), so that no port ever closes.
+//! The next generation's processes are ready before the last ones' are told to end; those answer what they have begun and give
+//! their connections to the next ones, so that no client notices. A generation whose services cannot start is told of, and
+//! the last ones go on.
+
+mod ports;
+mod process;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::pause::Pause;
+use super::{Event, Generation, Seen, Surroundings};
+use crate::problem::Problem;
+use crate::supervisor::Signal;
+use ports::Ports;
+use process::Answering;
+
+/// The outside of an offer.
+#[derive(Debug)]
+pub(super) struct Offer {
+    wanted: watch::Sender<Option<Wanted>>,
+    /// The process that leads; 0 while there is none.
+    leader: Arc<AtomicU32>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Wanted {
+    number: u64,
+    generation: Arc<Generation>,
+}
+
+impl Offer {
+    pub fn open(surroundings: Surroundings) -> Self {
+        let (wanted, word) = watch::channel(None);
+        let leader = Arc::new(AtomicU32::new(0));
+        let task = tokio::spawn(Task::new(surroundings, leader.clone()).follow(word));
+        Self { wanted, leader, task }
+    }
+
+    /// `generation` serves: its services take over.
+    pub fn serve(&self, number: u64, generation: &Arc<Generation>) {
+        self.wanted.send_if_modified(|wanted| {
+            let stays = wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(&wanted.generation, generation));
+            if !stays {
+                *wanted = Some(Wanted { number, generation: generation.clone() });
+            }
+            !stays
+        });
+    }
+
+    pub fn seen(&self) -> Option<Seen> {
+        let leader = self.leader.load(Ordering::Relaxed);
+        let release = self.wanted.borrow().as_ref().and_then(|wanted| wanted.generation.release.clone());
+        (leader != 0).then(|| Seen { process: "services".into(), release, serves: true, leader })
+    }
+
+    /// Ends all of it.
+    pub async fn end(self) {
+        drop(self.wanted);
+        // A task that panicked has ended as well.
+        let _ = self.task.await;
+    }
+}
+
+struct Task {
+    surroundings: Surroundings,
+    leader: Arc<AtomicU32>,
+    ports: Ports,
+    current: Option<(Answering, Wanted, Instant)>,
+    pause: Pause,
+    behind: JoinSet<()>,
+    /// What was told of ports last.
+    started: Vec<String>,
+}
+
+impl Task {
+    fn new(surroundings: Surroundings, leader: Arc<AtomicU32>) -> Self {
+        let ports = Ports::default();
+        let (pause, behind) = (Pause::default(), JoinSet::new());
+        Self { surroundings, leader, ports, current: None, pause, behind, started: Vec::new() }
+    }
+
+    async fn follow(mut self, mut word: watch::Receiver<Option<Wanted>>) {
+        loop {
+            let wanted = tokio::select! {
+                changed = word.changed() => match changed {
+                    Ok(()) => word.borrow_and_update().clone(),
+                    Err(_) => break,
+                },
+                why = ended(self.current.as_ref()) => {
+                    let Some((_, wanted, since)) = self.current.take() else { continue };
+                    self.leader.store(0, Ordering::Relaxed);
+                    let number = wanted.number;
+                    self.tell(|app| Event::Restarting { app, generation: number, process: "services".into(), why }, &wanted);
+                    tokio::time::sleep(self.pause.after(since.elapsed())).await;
+                    Some(wanted)
+                }
+                Some(_) = self.behind.join_next() => continue,
+            };
+            let Some(wanted) = wanted else { continue };
+            // A later wish gives up what is still starting.
+            let starting = self.start(&wanted);
+            let result = tokio::select! {
+                result = starting => result,
+                Ok(()) = word.changed() => {
+                    word.mark_changed();
+                    continue;
+                }
+            };
+            match result {
+                Ok(next) => self.take_over(next, wanted),
+                Err(problem) => {
+                    let number = wanted.number;
+                    self.tell(|app| Event::Failed { app, generation: number, problem }, &wanted);
+                }
+            }
+        }
+        if let Some((last, ..)) = self.current.take() {
+            last.process.stop(Signal::SIGTERM, self.surroundings.settings.rollout.end_within).await;
+        }
+        self.behind.shutdown().await;
+    }
+
+    /// None where the generation offers nothing.
+    async fn start(&mut self, wanted: &Wanted) -> Result<Option<Answering>, Problem> {
+        let generation = &wanted.generation;
+        self.ports.open(generation, &self.surroundings.settings)?;
+        if generation.manifest.services.is_empty() {
+            return Ok(None);
+        }
+        Answering::start(generation, wanted.number, &self.surroundings, &self.ports).await.map(Some)
+    }
+
+    fn take_over(&mut self, next: Option<Answering>, wanted: Wanted) {
+        let leader = next.as_ref().map_or(0, |next| next.process.id());
+        self.leader.store(leader, Ordering::Relaxed);
+        let last = self.current.take();
+        self.current = next.map(|next| (next, wanted.clone(), Instant::now()));
+        if let Some((last, ..)) = last {
+            let rollout = self.surroundings.settings.rollout;
+            self.behind.spawn(async move {
+                last.process.stop(Signal::SIGTERM, rollout.drain_within + rollout.end_within).await;
+            });
+        }
+        let started = if self.current.is_some() { self.ports.told() } else { Vec::new() };
+        if started != self.started {
+            for line in &started {
+                let (line, process) = (format!("Started {line}"), "services".to_owned());
+                let generation = Some(wanted.number);
+                self.tell(|app| Event::Output { app, generation, process, line }, &wanted);
+            }
+            self.started = started;
+        }
+    }
+
+    fn tell(&self, event: impl FnOnce(crate::app::AppName) -> Event, wanted: &Wanted) {
+        // Nobody listens any more when the node goes down.
+        let _ = self.surroundings.events.send(event(wanted.generation.app.clone()));
+    }
+}
+
+/// Waits for ever where there is nothing that could end.
+async fn ended(current: Option<&(Answering, Wanted, Instant)>) -> String {
+    match current {
+        Some((answering, ..)) => answering.process.ended().await.to_string(),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,126 @@
+//! The sockets on which an app's services listen. They outlive the generations, and are told to whoever looks for a service on
+//! this machine: a file each in one folder.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use super::super::{Generation, Settings};
+use crate::problem::{Doing as _, Problem, Result};
+
+/// Where clients look when nobody tells them otherwise; further services get the next free ones.
+const FIRST_PORT: u16 = 7303;
+/// How many ports from the first on are tried.
+const TRIED: u16 = 200;
+
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    listening: Vec<Listening>,
+    /// Connections go through it from one generation to the next.
+    door: Option<Door>,
+}
+
+#[derive(Debug)]
+struct Listening {
+    /// `user.UserStorage`.
+    interface: String,
+    listener: TcpListener,
+    address: SocketAddr,
+    /// Names the address; gone with this.
+    notice: PathBuf,
+}
+
+#[derive(Debug)]
+struct Door {
+    listener: UnixListener,
+    /// It is in here.
+    _dir: tempfile::TempDir,
+}
+
+impl Ports {
+    /// Has a socket listen for each service of `generation`, and closes those of services that are no more.
+    pub fn open(&mut self, generation: &Generation, settings: &Settings) -> Result<()> {
+        let names: Vec<_> = generation.manifest.services.iter().map(super::process::name).collect();
+        self.listening.retain(|listening| names.contains(&listening.interface));
+        if names.is_empty() {
+            return Ok(());
+        }
+        if self.door.is_none() {
+            self.door = Some(Door::open(settings)?);
+        }
+        let folder = &settings.service_notices;
+        std::fs::create_dir_all(folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+        for (service, interface) in generation.manifest.services.iter().zip(names) {
+            if self.listening.iter().any(|listening| listening.interface == interface) {
+                continue;
+            }
+            let listener =
+                listen(settings.service_port).map_err(|problem| problem.because(format!("for `{interface}`")))?;
+            let address = listener.local_addr().doing(|| "look at a port")?;
+            let notice = folder.join(format!("{}.{}", generation.app, service.interface.service));
+            write(&notice, address)?;
+            self.listening.push(Listening { interface, listener, address, notice });
+        }
+        Ok(())
+    }
+
+    /// The sockets of the services named, in their order, and the door.
+    pub fn of<'a>(
+        &'a self,
+        interfaces: impl Iterator<Item = String>,
+    ) -> Option<(Vec<&'a TcpListener>, &'a UnixListener)> {
+        let find = |name: String| self.listening.iter().find(|listening| listening.interface == name);
+        let listeners =
+            interfaces.map(|name| find(name).map(|listening| &listening.listener)).collect::<Option<_>>()?;
+        Some((listeners, &self.door.as_ref()?.listener))
+    }
+
+    /// `user.UserStorage at 127.0.0.1:7303` of each.
+    pub fn told(&self) -> Vec<String> {
+        self.listening.iter().map(|listening| format!("{} at {}", listening.interface, listening.address)).collect()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // Another `dae serve` of the same app, in another folder, may have written it anew.
+        let mine = |text: String| text.trim() == self.address.to_string();
+        if std::fs::read_to_string(&self.notice).is_ok_and(mine) {
+            let _ = std::fs::remove_file(&self.notice);
+        }
+    }
+}
+
+impl Door {
+    fn open(settings: &Settings) -> Result<Self> {
+        let doing = || format!("make a socket in `{}`", settings.run_dir.display());
+        let dir = tempfile::Builder::new().prefix("door-").tempdir_in(&settings.run_dir).doing(doing)?;
+        let listener = UnixListener::bind(dir.path().join("door")).doing(doing)?;
+        Ok(Self { listener, _dir: dir })
+    }
+}
+
+/// On the port that is asked for, else on the first that is free.
+fn listen(wanted: Option<u16>) -> Result<TcpListener> {
+    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    if let Some(port) = wanted {
+        return bind(port)
+            .doing(|| format!("listen on the port {port}"))
+            .map_err(|problem| problem.hint("another program has it: name another one with `--port`, or none at all"));
+    }
+    for port in FIRST_PORT..FIRST_PORT + TRIED {
+        match bind(port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            listening => return listening.doing(|| format!("listen on the port {port}")),
+        }
+    }
+    Err(Problem::new("service.ports", format!("no port from {FIRST_PORT} on is free for a service")))
+}
+
+/// Whole or not at all: somebody may be reading it.
+fn write(notice: &Path, address: SocketAddr) -> Result<()> {
+    let aside = notice.with_extension("new");
+    let written = std::fs::write(&aside, format!("{address}\n")).and_then(|()| std::fs::rename(&aside, notice));
+    written.doing(|| format!("write `{}`", notice.display()))
+}
