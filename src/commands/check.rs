@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::{Context, Outcome};
 use crate::app::{self, DevSettings};
+use crate::dev_server::{handlers, interfaces};
 use crate::problem::{Problem, Result};
 use crate::python::{Event, Interpreter, PINS, Pins, Project};
 use crate::term::{Line, Paint, Text};
+use crate::thrift;
 
 /// Check app.yaml and pip-req.txt, and tell every problem at once
 #[derive(Debug, clap::Args)]
@@ -34,6 +36,14 @@ pub fn run(_: Args, context: &Context) -> Outcome {
     let mut problems = Vec::new();
     let app = noted(context.app_in(&root), &mut problems);
     let python = app.as_ref().and_then(|app| noted(Interpreter::find_for(&app.manifest.runtime, &root), &mut problems));
+    if let Some(app) = &app
+        && let Some(Some(all)) = noted(interfaces::interfaces(app), &mut problems)
+    {
+        if let Some(python) = &python {
+            problems.extend(handlers::lacking(app, &all, &python.path));
+        }
+        noted(thrift::service_package(&all), &mut problems);
+    }
     for file in ["dev.yaml", "test.yaml"] {
         let warnings = noted(DevSettings::read(&root, file), &mut problems).map(|(_, warnings)| warnings);
         warnings.iter().flatten().for_each(|warning| context.warn(warning));

@@ -34,6 +34,7 @@ pub mod run;
 pub mod scale;
 pub mod schema;
 pub mod serve;
+pub mod service;
 mod services;
 pub mod shell;
 pub mod state;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::app::App;
+use crate::dev_server::interfaces;
 use crate::packaging::{self, Image, Listing, Recipient};
 use crate::problem::Result;
 use crate::python;
@@ -63,6 +64,7 @@ pub fn image(
     recipient: impl FnOnce() -> Result<Option<Recipient>>,
 ) -> Result<(Image, String)> {
     let environment = python::prepare(app, &context.dirs.cache, &|event| context.terminal.tell(&event))?;
+    interfaces::bring_in_line(app)?;
     let start = Instant::now();
     let image = packaging::pack(app, &environment, &context.dirs.cache, recipient)?;
     for warning in &image.warnings {

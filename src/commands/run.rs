@@ -14,8 +14,8 @@ mod remote;
 use super::services::Services;
 use super::{Context, Outcome, foreground};
 use crate::app::{App, DevSettings};
-use crate::dev_server::Session;
 use crate::dev_server::local::Local;
+use crate::dev_server::{Session, interfaces};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use crate::term::Done;
@@ -78,6 +78,8 @@ impl Prepared {
                 .exit(2));
         };
         let (settings, _) = DevSettings::read(&app.root, settings)?;
+        // What its own code imports, as the files say now.
+        interfaces::bring_in_line(app)?;
         let terminal = context.terminal.clone();
         let python = python::prepare(app, &context.dirs.cache, &|event| terminal.tell(&event))?;
         terminal.still();

@@ -23,8 +23,8 @@ const CODE: &[&str] = &[
     "py", "so", "ptl", "thrift", "html", "htm", "jinja", "jinja2", "j2", "mako", "tmpl", "tpl", "mustache", "yaml",
     "yml", "toml", "ini", "cfg", "po", "mo",
 ];
-/// Folders that hold nobody's source. Apps write into `permdir`.
-const SKIPPED: &[&str] = &["venv", "env", "permdir", "node_modules", "__pycache__"];
+/// Folders that hold nobody's source. Apps write into `permdir`; `service_gen` is written by dae itself.
+const SKIPPED: &[&str] = &["service_gen", "venv", "env", "permdir", "node_modules", "__pycache__"];
 
 impl Change {
     /// `path` is relative to the app's root.

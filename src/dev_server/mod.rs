@@ -9,6 +9,8 @@ mod client;
 mod control;
 mod event;
 mod feed;
+pub mod handlers;
+pub mod interfaces;
 pub mod local;
 pub mod port;
 mod session;
@@ -110,6 +112,8 @@ impl DevServer {
             environment: local::SDK,
             inherited: self.inherited,
             hosts: hosts(address),
+            service_port: None,
+            service_notices: self.run_dir.join(node::SERVICES),
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
         let url = url(&app, address);
@@ -258,6 +262,9 @@ impl Serving {
                     .hint("end this `dae serve` and start it again"));
             }
             self.app = app;
+        }
+        if change >= Change::Code {
+            interfaces::bring_in_line(&self.app)?;
         }
         if self.environment.is_some() && change == Change::Code {
             return Ok(());

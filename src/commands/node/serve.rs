@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground};
 use crate::gateway::{self, Gateway, Routes};
-use crate::node::{Event as NodeEvent, Hosts, Node, Rollout, Settings};
+use crate::node::{self, Event as NodeEvent, Hosts, Node, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
@@ -36,15 +36,21 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
     let run_dir = context.dirs.run.join(home.name());
     let _ = std::fs::remove_dir_all(&run_dir);
     std::fs::create_dir(&run_dir).doing(|| format!("make the folder `{}`", run_dir.display()))?;
+    let service_notices = run_dir.join(node::SERVICES);
+    // An app is not told what the node's own environment holds.
+    let mut inherited = context.environment.clone();
+    inherited.retain(|(name, _)| INHERITED.contains(&name.as_str()));
+    inherited.push(("DAE_SERVICES".into(), service_notices.to_string_lossy().into_owned()));
     let settings = Settings {
         domain: home.config.domain.clone(),
         run_dir,
         log_dir: home.log_dir(),
         rollout: Rollout::RELEASE,
         environment: "production",
-        // An app is not told what the node's own environment holds.
-        inherited: context.environment.iter().filter(|(name, _)| INHERITED.contains(&name.as_str())).cloned().collect(),
+        inherited,
         hosts: Hosts::Own,
+        service_port: None,
+        service_notices,
     };
     let listen = listen.unwrap_or(home.config.listen);
     let runtime = foreground::runtime()?;

@@ -1,0 +1,118 @@
+//! An app's .thrift files, and `service_gen`, the package that its own code imports: written anew where the files say
+//! something else.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::App;
+use crate::problem::{Doing as _, Problem, Result};
+use crate::thrift::{Answers, Interfaces, Offer, Written, service_package};
+
+/// The package's folder below the app's.
+pub const FOLDER: &str = "service_gen";
+
+/// The .thrift files of app.yaml, read and checked; none where the app offers nothing.
+pub fn interfaces(app: &App) -> Result<Option<Interfaces>> {
+    let manifest = &app.manifest;
+    if manifest.services.is_empty() && manifest.services_idls.is_empty() {
+        return Ok(None);
+    }
+    let mut files: Vec<PathBuf> = manifest.services_idls.iter().map(PathBuf::from).collect();
+    for service in &manifest.services {
+        let idl = &service.interface.idl;
+        let named = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == last(idl));
+        if !files.iter().any(named) {
+            files.push(PathBuf::from(format!("{}.thrift", idl.replace('.', "/"))));
+        }
+    }
+    let missing = files.iter().filter(|file| !app.root.join(file).is_file()).map(|file| {
+        let message = format!("app.yaml names a service of `{}`, which is not there", file.display());
+        Problem::new("thrift.no-file", message).hint("write it, or name the file under `services_idls`")
+    });
+    if let Some(problem) = Problem::all(missing) {
+        return Err(problem);
+    }
+    let all = Interfaces::read(&app.root, &files)?;
+    let unknown = manifest.services.iter().filter_map(|service| {
+        let idl = last(&service.interface.idl);
+        if all.service(idl, &service.interface.service).is_some() {
+            return None;
+        }
+        let message = format!("`{idl}.thrift` has no service `{}`", service.interface.service);
+        let there = all.by_stem(idl).map(|at| &all.documents[at]);
+        let there: Vec<_> =
+            there.iter().flat_map(|document| document.services()).map(|is| is.name.text.as_str()).collect();
+        let hint = if there.is_empty() { "it has none".into() } else { format!("it has {}", there.join(", ")) };
+        Some(Problem::new("thrift.no-service", message).hint(hint))
+    });
+    Problem::all(unknown).map_or(Ok(Some(all)), Err)
+}
+
+/// What clients of the app are made from.
+pub fn offer(app: &App) -> Offer {
+    let answers = |service: &crate::app::Service| Answers {
+        idl: last(&service.interface.idl).to_owned(),
+        service: service.interface.service.clone(),
+        retries: service.client_param.retries,
+        connect_timeout: service.client_param.connect_timeout,
+        read_timeout: service.client_param.read_timeout,
+    };
+    Offer {
+        app: app.name.to_string(),
+        version: app.manifest.version.clone(),
+        services: app.manifest.services.iter().map(answers).collect(),
+    }
+}
+
+/// Brings `service_gen` in line with the .thrift files. The answer is whether anything was written.
+pub fn bring_in_line(app: &App) -> Result<bool> {
+    match interfaces(app)? {
+        Some(all) => keep(&app.root.join(FOLDER), &service_package(&all)?, ""),
+        None => Ok(false),
+    }
+}
+
+/// Makes `folder` hold these files; of what an earlier run wrote, only what is below `generated` goes. Files that are the same
+/// are not touched.
+pub fn keep(folder: &Path, files: &[Written], generated: &str) -> Result<bool> {
+    let mut changed = false;
+    for Written { path, text } in files {
+        let to = folder.join(path);
+        if std::fs::read(&to).is_ok_and(|there| there == text.as_bytes()) {
+            continue;
+        }
+        let parent = to.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).doing(|| format!("make the folder `{}`", parent.display()))?;
+        let aside = to.with_extension("dae-new");
+        let written = std::fs::write(&aside, text).and_then(|()| std::fs::rename(&aside, &to));
+        written.doing(|| format!("write `{}`", to.display()))?;
+        changed = true;
+    }
+    for stale in stale(&folder.join(generated), files, folder) {
+        std::fs::remove_file(&stale).doing(|| format!("remove `{}`", stale.display()))?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
+/// Python files that an earlier run wrote, and this one does not.
+fn stale(below: &Path, files: &[Written], folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(below) else { return found };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(stale(&path, files, folder));
+        } else if matches!(path.extension().and_then(|end| end.to_str()), Some("py" | "pyi"))
+            && !files.iter().any(|file| folder.join(&file.path) == path)
+            && std::fs::read_to_string(&path).is_ok_and(|text| text.contains("Generated by dae"))
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// `user` of `gen.user`.
+fn last(idl: &str) -> &str {
+    idl.rsplit('.').next().unwrap_or_default()
+}
