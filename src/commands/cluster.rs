@@ -248,6 +248,7 @@ pub struct Pod {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the word of the answer")]
 pub struct Pods {
     pub app: AppName,
     pub remote: String,

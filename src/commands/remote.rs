@@ -278,12 +278,11 @@ impl Text for Checked {
 fn check(context: &Context, name: Option<&str>) -> Outcome {
     let remotes = Remotes::read(&context.dirs.config)?;
     let (name, remote) = remotes.pick(name.or(context.remote.as_deref()), app_here(context).as_ref())?;
-    let findings = match &remote.kubernetes {
-        Some(cluster) => block_on(async { kubernetes::check(&Api::connect(name, cluster).await?).await })?,
-        None => {
-            let found = block_on(super::online::client(context, name, &remote.url)?.capabilities())?;
-            vec![Finding { what: told(&found), good: true, optional: false, note: String::new() }]
-        }
+    let findings = if let Some(cluster) = &remote.kubernetes {
+        block_on(async { kubernetes::check(&Api::connect(name, cluster).await?).await })?
+    } else {
+        let found = block_on(super::online::client(context, name, &remote.url)?.capabilities())?;
+        vec![Finding { what: told(&found), good: true, optional: false, note: String::new() }]
     };
     Ok(Box::new(Checked { remote: name.to_owned(), findings }))
 }

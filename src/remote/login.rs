@@ -74,8 +74,8 @@ impl Login {
 
     /// Gets what a refusal asks for; says whether there is something new to try.
     pub async fn answer(&self, http: &reqwest::Client, headers: &HeaderMap) -> bool {
-        let wanted = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let Some(wanted) = wanted.filter_map(Challenge::parse).next() else { return false };
+        let mut wanted = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let Some(wanted) = wanted.find_map(Challenge::parse) else { return false };
         let value = match (&wanted, &self.known) {
             (Challenge::Basic, Some(known @ Known::Password { .. })) => known.basic(),
             (Challenge::Basic, _) => None,
@@ -267,10 +267,10 @@ fn help(helper: &str, names: &[&str]) -> Option<Known> {
             .ok()?;
         child.stdin.take()?.write_all(name.as_bytes()).ok()?;
         let output = child.wait_with_output().ok()?;
-        let helped: Helped = serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success())?;
-        Some(match helped.username.as_str() {
-            "<token>" => Known::Identity(helped.secret),
-            _ => Known::Password { user: helped.username, password: helped.secret },
+        let given: Helped = serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success())?;
+        Some(match given.username.as_str() {
+            "<token>" => Known::Identity(given.secret),
+            _ => Known::Password { user: given.username, password: given.secret },
         })
     })
 }

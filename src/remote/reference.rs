@@ -61,6 +61,7 @@ impl Reference {
     }
 
     /// The image of this digest in the same repository.
+    #[must_use]
     pub fn at(&self, digest: &Digest) -> Self {
         Self { tag: None, digest: Some(digest.clone()), ..self.clone() }
     }

@@ -98,8 +98,8 @@ fn the_guestbook_is_pushed_to_a_plain_registry_and_its_image_answers() {
     let tag = css.header("etag").unwrap().to_owned();
     let again = browser.send("GET", "x", "/static/guestbook.css", &[("If-None-Match", &tag)], b"").unwrap();
     assert_eq!(again.status, 304);
-    let part = browser.send("GET", "x", "/static/guestbook.css", &[("Range", "bytes=0-3")], b"").unwrap();
-    assert_eq!((part.status, part.text().len()), (206, 4));
+    let some = browser.send("GET", "x", "/static/guestbook.css", &[("Range", "bytes=0-3")], b"").unwrap();
+    assert_eq!((some.status, some.text().len()), (206, 4));
     for private in ["/static/../app.py", "/static/%2e%2e/app.yaml", "/static/none.css"] {
         assert_eq!(browser.get("x", private).unwrap().status, 404, "{private}");
     }

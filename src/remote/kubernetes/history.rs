@@ -85,9 +85,9 @@ impl History<'_> {
         Ok(Held { head, version: found["metadata"]["resourceVersion"].as_str().map(str::to_owned) })
     }
 
-    /// Puts `head` in the place of `held`, if nobody else did.
-    pub async fn swap(&self, held: &Held, head: Head) -> Result<Held> {
-        let text = serde_json::to_string(&head).unwrap_or_default();
+    /// Puts `next` in the place of `held`, if nobody else did.
+    pub async fn swap(&self, held: &Held, next: Head) -> Result<Held> {
+        let text = serde_json::to_string(&next).unwrap_or_default();
         let mut map = self.map(&self.head_name(), "head", json!({"head": text}));
         let folder = self.folder();
         let outcome = match &held.version {
@@ -98,11 +98,13 @@ impl History<'_> {
             }
         };
         match outcome {
-            Ok(found) => Ok(Held { head, version: found["metadata"]["resourceVersion"].as_str().map(str::to_owned) }),
+            Ok(found) => {
+                Ok(Held { head: next, version: found["metadata"]["resourceVersion"].as_str().map(str::to_owned) })
+            }
             // It may have arrived although its answer did not; or somebody else's has.
             Err(failure) => match (&failure, self.head().await) {
                 (Failure::Silent(_) | Failure::Refused(_), Ok(found))
-                    if found.head == head && failure.code() != 409 =>
+                    if found.head == next && failure.code() != 409 =>
                 {
                     Ok(found)
                 }

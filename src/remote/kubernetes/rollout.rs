@@ -122,8 +122,8 @@ impl Rollout<'_> {
     /// Takes the next number, and says that it is being brought there. Whoever was at it learns that it is superseded.
     pub async fn begin(&self, held: &Held) -> Result<(ReleaseId, Held)> {
         let id = ReleaseId(held.head.newest + 1);
-        let head = Head { starting: Some(id), newest: id.0, ..held.head.clone() };
-        Ok((id, self.history().swap(held, head).await?))
+        let next = Head { starting: Some(id), newest: id.0, ..held.head.clone() };
+        Ok((id, self.history().swap(held, next).await?))
     }
 
     /// Brings a kept release there and waits for the verdict; what was good before is put back on a bad one.
@@ -134,8 +134,8 @@ impl Rollout<'_> {
         match outcome {
             Ok(waited) => {
                 let before = held.head.live;
-                let head = Head { live: Some(id), starting: None, newest: held.head.newest };
-                self.history().swap(&held, head).await.map_err(|problem| overtaken(id, problem))?;
+                let next = Head { live: Some(id), starting: None, newest: held.head.newest };
+                self.history().swap(&held, next).await.map_err(|problem| overtaken(id, problem))?;
                 record.release.state = ReleaseState::Live;
                 self.history().keep(record).await?;
                 self.prune(record, before).await;
@@ -293,9 +293,9 @@ impl Rollout<'_> {
         }
         record.release.state = ReleaseState::Failed;
         record.release.problem = Some(problem.clone());
-        let head = Head { starting: None, ..held.head.clone() };
+        let next = Head { starting: None, ..held.head.clone() };
         // Neither changes what serves.
-        let _ = self.history().swap(&held, head).await;
+        let _ = self.history().swap(&held, next).await;
         let _ = self.history().keep(record).await;
         match live {
             Some(good) => {

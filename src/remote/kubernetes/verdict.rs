@@ -94,7 +94,7 @@ fn hopeless(pod: &Value) -> Option<Problem> {
         let waiting = &container["state"]["waiting"];
         let reason = text(&waiting["reason"]);
         if let Some((_, code)) = HOPELESS.iter().find(|(known, _)| *known == reason) {
-            return Some(told_of(*code, name, reason, text(&waiting["message"]), container));
+            return Some(told_of(code, name, reason, text(&waiting["message"]), container));
         }
         let last = &container["lastState"]["terminated"];
         if container["restartCount"].as_u64().unwrap_or(0) >= 2 && !last.is_null() && container["ready"] != true {

@@ -40,7 +40,7 @@ impl Registry {
         let mut running = place.command(program, ["serve", "registry/config.yml"]).spawn();
         running.until("listening on");
         let registry = Self { port, _running: running };
-        let login = json!({"auth": registry.basic()});
+        let login = json!({"auth": Self::basic()});
         let auth = json!({"auths": {registry.host(): login, format!("localhost:{port}"): login}});
         std::fs::create_dir_all(place.home(".docker")).unwrap();
         std::fs::write(place.home(".docker/config.json"), auth.to_string()).unwrap();
@@ -51,13 +51,13 @@ impl Registry {
         format!("127.0.0.1:{}", self.port)
     }
 
-    fn basic(&self) -> String {
+    fn basic() -> String {
         base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"))
     }
 
     /// Any request; the status and the body.
     pub fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, Vec<u8>, Option<String>) {
-        let authorization = format!("Basic {}", self.basic());
+        let authorization = format!("Basic {}", Self::basic());
         let headers = [("Authorization", authorization.as_str()), ("Content-Type", kind), ("Accept", MANIFEST)];
         let answer = Http::open(self.port).send(method, &self.host(), path, &headers, body).unwrap();
         let location = answer.header("location").map(str::to_owned);

@@ -19,7 +19,7 @@ const HEAD: &str = "/api/v1/namespaces/shop/configmaps/hello-dae";
 struct Stage {
     place: Place,
     cluster: Cluster,
-    _registry: Registry,
+    registry: Registry,
 }
 
 impl Stage {
@@ -29,9 +29,9 @@ impl Stage {
         let cluster = Cluster::start(&place);
         place.write("hello/app.yaml", "application: hello\nhandlers:\n- {url: /.*, wsgi_app: app:app}\ndaemons:\n- {name: feed, script: feed.py}\n");
         place.write("hello/feed.py", "");
-        let stage = Self { place, cluster, _registry: registry };
+        let stage = Self { place, cluster, registry: registry };
         stage.edit(1);
-        remote(&stage.place, &stage._registry, &[]);
+        remote(&stage.place, &stage.registry, &[]);
         Some(stage)
     }
 
