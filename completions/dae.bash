@@ -710,8 +710,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1329,8 +1328,6 @@ _dae() {
             return 0
             ;;
         dae__subcmd__deploy)
-            opts="-m -C -q -v -h --remote --message --attach --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
-            opts="-m -C -q -v -h --remote --message --attach --image --list-files --output --plan --require-clean --json --color --quiet --verbose --help"
             opts="-m -C -q -v -h --remote --message --attach --image --list-files --output --force --within --plan --require-clean --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1743,8 +1740,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains remote node completions man help"
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron db permdir state serve status stop restart run shell test package plan deploy releases ps rollback logs mail errors mc config scale domains open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
