@@ -1,5 +1,6 @@
 //! `dae db`.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,6 +70,7 @@ impl Text for Url {
 
 /// What the last of some statements answered.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the JSON's")]
 struct Rows {
     columns: Vec<String>,
     rows: Vec<Vec<Value>>,
@@ -144,7 +146,8 @@ fn escaped(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
+            // A String takes everything.
+            _ => drop(write!(url, "%{byte:02X}")),
         }
     }
     url

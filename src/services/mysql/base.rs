@@ -31,7 +31,8 @@ pub fn ensure(server: &Server, cache: &Path) -> Result<PathBuf> {
 /// Changes with how a base is made.
 fn recipe() -> String {
     let hash = Sha256::new().chain_update(SETTINGS).chain_update(NOBODY).chain_update("1").finalize();
-    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let start = hash.iter().take(4).fold(0_u32, |start, byte| start << 8 | u32::from(*byte));
+    format!("{start:08x}")
 }
 
 /// The server's own bootstrap; its `install-db` script wants programs of the client's package.

@@ -37,9 +37,9 @@ pub fn password(space: &Space) -> Result<String> {
 }
 
 fn random() -> Result<String> {
-    let mut bytes = [0; 12];
+    let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other).doing(|| "find a random password")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 /// A file that only the user may read.

@@ -47,7 +47,7 @@ fn push<'a>(found: &mut Vec<Statement<'a>>, script: &'a [u8], start: usize, end:
             None => return,
         }
     }
-    let line = script[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = script[..start].split(|byte| *byte == b'\n').count();
     found.push(Statement { sql: script[start..end].trim_ascii_end(), line });
 }
 

@@ -179,7 +179,7 @@ fn rights(name: &str, password: &str) -> String {
     // Django calls the test database of one without a name `test_`.
     let patterns =
         [own.clone(), format!("{own}\\_test"), "test\\_".into(), format!("test\\_{own}"), format!("test\\_{own}\\_%")];
-    let grants: String = patterns.iter().map(|db| format!("GRANT ALL ON `{db}`.* TO `{name}`@`%`;\n")).collect();
+    let grants = patterns.map(|db| format!("GRANT ALL ON `{db}`.* TO `{name}`@`%`;\n")).concat();
     format!(
         "CREATE DATABASE IF NOT EXISTS `{name}`;\n\
          CREATE USER IF NOT EXISTS `{name}`@`%` IDENTIFIED BY '{password}';\n\

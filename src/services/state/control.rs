@@ -27,7 +27,7 @@ pub struct Control {
 #[serde(rename_all = "lowercase")]
 enum Outcome {
     Done,
-    Problem(Problem),
+    Problem(Box<Problem>),
 }
 
 /// Hears orders until nobody takes them any more; returns where.
@@ -51,7 +51,7 @@ pub fn listen(space: &Space, orders: mpsc::Sender<Control>) -> Result<String> {
                     return;
                 }
                 let Ok(outcome) = outcome.await else { return };
-                let outcome = outcome.map_or_else(Outcome::Problem, |()| Outcome::Done);
+                let outcome = outcome.map_or_else(|problem| Outcome::Problem(Box::new(problem)), |()| Outcome::Done);
                 let _ = write.write_all(format!("{}\n", serde_json::json!(outcome)).as_bytes()).await;
             });
         }
@@ -71,7 +71,7 @@ pub fn ask(socket: &Path, order: &Order) -> Result<()> {
     let line = ask().doing(|| "ask the process that hosts this app's services")?;
     match serde_json::from_str(&line) {
         Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::Problem(problem)) => Err(problem),
+        Ok(Outcome::Problem(problem)) => Err(*problem),
         Err(_) => {
             Err(Problem::new("state.ended", "the process that hosts this app's services ended before it was done")
                 .try_running("dae state list"))
