@@ -85,7 +85,7 @@ fn manifests(old: &Value, new: &Value) -> Vec<Change> {
         match NAMED.iter().find(|(list, _)| list == key) {
             Some((_, what)) => changes.extend(members(what, was, is)),
             None if is_short(was) && is_short(is) => {
-                changes.push(changed(format!("{key}: {} -> {}", told(was), told(is))))
+                changes.push(changed(format!("{key}: {} -> {}", told(was), told(is))));
             }
             None => changes.push(changed(format!("{key} in app.yaml"))),
         }

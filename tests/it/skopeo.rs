@@ -19,7 +19,7 @@ impl Remote {
         std::fs::write(self.place.path("policy.json"), policy).unwrap();
         let program = self.place.command("skopeo", ["--policy", "policy.json"]);
         args.iter()
-            .fold(program, |program, arg| program.arg(arg))
+            .fold(program, crate::harness::Dae::arg)
             .env("REGISTRY_AUTH_FILE", self.place.path("auth.json"))
             .run()
     }

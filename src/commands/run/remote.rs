@@ -81,13 +81,12 @@ pub fn run(there: There, command: Vec<String>, context: &Context) -> Outcome {
     let app = there.app.name(context)?;
     let (client, _) = Which { remote: there.remote }.client(context, Some(&app))?;
     block_on(async {
-        let (run, release, events) = match there.attach {
-            Some(run) => (run, None, format!("/dae/v1/apps/{app}/runs/{run}/events")),
-            None => {
-                let new = NewRun { command, release: there.release, by: Some(origin::by()) };
-                let accepted = client.start_run(&app, &new).await?;
-                (accepted.run, Some(accepted.release), accepted.events)
-            }
+        let (run, release, events) = if let Some(run) = there.attach {
+            (run, None, format!("/dae/v1/apps/{app}/runs/{run}/events"))
+        } else {
+            let new = NewRun { command, release: there.release, by: Some(origin::by()) };
+            let accepted = client.start_run(&app, &new).await?;
+            (accepted.run, Some(accepted.release), accepted.events)
         };
         if let (true, Some(release)) = (there.detach, release) {
             return Ok(Box::new(Started { run, release }) as Box<dyn crate::term::Report>);

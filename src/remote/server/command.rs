@@ -43,7 +43,8 @@ impl Server {
             return Err(Problem::new("run.nothing", "there is no command to run"));
         };
         let own = bin.join(first);
-        let (program, args) = if first.ends_with(".py") {
+        let is_python = Path::new(first).extension().is_some_and(|end| end == "py");
+        let (program, args) = if is_python {
             (bin.join("python"), words.to_vec())
         } else if !first.contains('/') && own.is_file() {
             (own, rest.to_vec())
@@ -72,7 +73,7 @@ fn virtualenv(folder: &Path, launch: &Launch) -> io::Result<()> {
         // Not a plain line: what `.pth` files in there say counts too.
         lines = format!("import site; site.addsitedir({:?})\n", site.display().to_string());
     }
-    lines += &format!("{}\n", launch.runtime.display());
+    lines.extend([launch.runtime.to_string_lossy().as_ref(), "\n"]);
     for minor in minors {
         let packages = folder.join(format!("lib/python3.{minor}/site-packages"));
         fs::create_dir_all(&packages)?;

@@ -60,12 +60,10 @@ pub fn last_lines(folder: &Path, process: Option<&str>, count: usize) -> Result<
         // With one log the names are left out.
         None => one_log(folder),
     };
-    let line = |line: &str| match &only {
-        Some(process) => LogLine { process: process.clone(), line: line.to_owned() },
-        None => {
-            let (process, line) = line.split_once(" | ").unwrap_or(("", line));
-            LogLine { process: process.to_owned(), line: line.to_owned() }
-        }
+    let line = |line: &str| {
+        let (process, line) =
+            only.as_deref().map_or_else(|| line.split_once(" | ").unwrap_or(("", line)), |process| (process, line));
+        LogLine { process: process.to_owned(), line: line.to_owned() }
     };
     Ok(text.lines().map(line).collect())
 }
