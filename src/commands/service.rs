@@ -4,6 +4,7 @@ mod call;
 mod serve;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -211,7 +212,7 @@ impl Text for Generated {
         let what = if self.changed { "written" } else { "unchanged" };
         let mut text = format!("{}{version} {what}: {}", self.package, self.folder.display());
         if self.version.is_some() {
-            text.push_str(&format!("\ninstall it with `pip install {}`", self.folder.display()));
+            let _ = write!(text, "\ninstall it with `pip install {}`", self.folder.display());
         }
         text
     }

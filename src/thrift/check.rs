@@ -8,6 +8,8 @@ use super::syntax::{
 };
 use crate::problem::Problem;
 
+const BASE: &[&str] = &["bool", "i8", "i16", "i32", "i64", "double", "string", "binary", "uuid"];
+
 pub(super) fn check(all: &Interfaces) -> Vec<Problem> {
     let mut found = Vec::new();
     for at in 0..all.documents.len() {
@@ -125,7 +127,6 @@ impl<'a> Check<'a> {
             }
             return;
         }
-        const BASE: &[&str] = &["bool", "i8", "i16", "i32", "i64", "double", "string", "binary", "uuid"];
         let base = BASE.iter().find(|base| strsim::osa_distance(base, &name.to_lowercase()) <= 1);
         let elsewhere =
             self.all.includes[self.at].iter().find(|(_, at)| self.all.documents[**at].definition(name).is_some());
@@ -165,7 +166,7 @@ impl<'a> Check<'a> {
         for field in fields {
             if let Some(first) = seen.get(&field.id) {
                 let is_free = |id: &i64| fields.iter().all(|field| field.id != *id);
-                let free = (1..).find(is_free).unwrap_or_default();
+                let free = (1..=i64::from(i16::MAX)).find(is_free).unwrap_or_default();
                 let message =
                     format!("the number {} is given to `{}` and to `{}`", field.id, first.name.text, field.name.text);
                 self.hint("field-number", &field.id_span, message, format!("the next free number is {free}"));
@@ -272,7 +273,9 @@ impl<'a> Check<'a> {
             }
             (Real::Enum(_, is), Literal::Int(number)) => is.values.iter().any(|value| value.number == *number),
             (Real::List(at, of) | Real::Set(at, of), Literal::List(values)) => {
-                values.iter().for_each(|value| self.value_in(at, of, value, depth));
+                for value in values {
+                    self.value_in(at, of, value, depth);
+                }
                 true
             }
             // Apache's compiler takes an empty list for an empty map, and the other way round.
@@ -319,10 +322,10 @@ impl<'a> Check<'a> {
             }
             let theirs = self.all.real(at, &constant.of);
             let same = match (real, theirs) {
-                (Real::Base(Base::Double), Some(Real::Base(_))) => true,
                 (Real::Enum(_, a), Some(Real::Enum(_, b))) => a.name == b.name,
                 (Real::Struct(_, a), Some(Real::Struct(_, b))) => a.name == b.name,
-                (Real::Base(Base::String | Base::Binary), Some(Real::Base(Base::String | Base::Binary)))
+                (Real::Base(Base::Double), Some(Real::Base(_)))
+                | (Real::Base(Base::String | Base::Binary), Some(Real::Base(Base::String | Base::Binary)))
                 | (Real::List(..), Some(Real::List(..)))
                 | (Real::Set(..), Some(Real::Set(..)))
                 | (Real::Map(..), Some(Real::Map(..))) => true,
@@ -335,26 +338,20 @@ impl<'a> Check<'a> {
             }
             return;
         }
-        match self.enum_value(name) {
-            Some(theirs) => {
-                let fits = match real {
-                    Real::Enum(_, is) => is.name.text == theirs,
-                    Real::Base(base) => is_whole(base),
-                    _ => false,
-                };
-                if !fits {
-                    self.wrong("value", span, format!("`{name}` is no value of the type `{of}`"));
-                }
+        if let Some(theirs) = self.enum_value(name) {
+            let fits = match real {
+                Real::Enum(_, is) => is.name.text == theirs,
+                Real::Base(base) => is_whole(base),
+                _ => false,
+            };
+            if !fits {
+                self.wrong("value", span, format!("`{name}` is no value of the type `{of}`"));
             }
-            None => {
-                // `RED` for `Color.RED` where a color is wanted: Apache's compiler reads it.
-                if let Real::Enum(_, is) = real
-                    && is.values.iter().any(|value| value.name.text == name)
-                {
-                    return;
-                }
-                self.hint("value", span, format!("there is no constant `{name}`"), "a text stands in quotes");
-            }
+            return;
+        }
+        // `RED` for `Color.RED` where a color is wanted: Apache's compiler reads it.
+        if !matches!(real, Real::Enum(_, is) if is.values.iter().any(|value| value.name.text == name)) {
+            self.hint("value", span, format!("there is no constant `{name}`"), "a text stands in quotes");
         }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::idl::Interfaces;
 use super::python::{Module, Within, Written, docstring, quoted, sayable};
-use super::syntax::{Function, Service};
+use super::syntax::{Document, Function, Service};
 use crate::problem::{Problem, Result};
 
 const STRUCT: &str = include_str!("../../templates/client/_thrift.py");
@@ -222,7 +222,7 @@ impl Client<'_> {
 
     fn imports(&self, of_stub: bool) -> String {
         let mut out = String::new();
-        let mut services: Vec<_> = self.all.documents.iter().map(|document| document.stem()).collect();
+        let mut services: Vec<_> = self.all.documents.iter().map(Document::stem).collect();
         services.sort_unstable();
         for stem in services {
             let _ = writeln!(out, "from .service_gen.{stem} import ttypes as _{stem}");
@@ -357,16 +357,13 @@ class TimedOut(Interrupted, TimeoutError): ...
             );
             for (at, function) in self.all.functions(*at, service) {
                 let module = Module::new(self.all, at);
-                let params: String = function
-                    .args
-                    .iter()
-                    .enumerate()
-                    .map(|(count, field)| {
-                        let optional = function.args[count..].iter().all(|field| field.default.is_some());
-                        let hint = module.hint(at, &field.of, Within::Package);
-                        format!(", {}: {hint}{}", field.name.text, if optional { " = ..." } else { "" })
-                    })
-                    .collect();
+                let mut params = String::new();
+                for (count, field) in function.args.iter().enumerate() {
+                    let optional = function.args[count..].iter().all(|field| field.default.is_some());
+                    let (hint, default) =
+                        (module.hint(at, &field.of, Within::Package), if optional { " = ..." } else { "" });
+                    let _ = write!(params, ", {}: {hint}{default}", field.name.text);
+                }
                 let returns =
                     function.returns.as_ref().map_or("None".into(), |of| module.hint(at, of, Within::Package));
                 let def = if form == Form::Async { "async def" } else { "def" };

@@ -99,14 +99,14 @@ impl<'a> Lexer<'a> {
             let text = if rest.starts_with("//") || rest.starts_with('#') {
                 let line = self.run(|c| c != '\n');
                 line.trim_start_matches(['/', '#']).trim().to_owned()
-            } else if rest.starts_with("/*") {
+            } else if let Some(inner) = rest.strip_prefix("/*") {
                 let start = self.at;
-                let closed = rest[2..].find("*/");
+                let closed = inner.find("*/");
                 self.at += closed.map_or(rest.len(), |end| end + 4);
                 if closed.is_none() {
                     self.strays.push(Stray { span: start..start + 2, message: "this comment is never closed".into() });
                 }
-                plain(rest[2..].get(..closed.unwrap_or(rest.len() - 2)).unwrap_or_default())
+                plain(inner.get(..closed.unwrap_or(inner.len())).unwrap_or_default())
             } else {
                 return comments;
             };

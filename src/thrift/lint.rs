@@ -37,13 +37,12 @@ impl<'a> Lint<'a> {
     fn service(&mut self, (old_at, old): (usize, &'a Service), (new_at, new): (usize, &'a Service)) {
         let functions = self.now.functions(new_at, new);
         for (old_at, function) in self.before.functions(old_at, old) {
-            match functions.iter().find(|(_, is)| is.name.text == function.name.text) {
-                Some((new_at, is)) => self.function((old_at, function), (*new_at, is)),
-                None => {
-                    let message =
-                        format!("`{}` has no `{}` any more, and clients call it", new.name.text, function.name.text);
-                    self.breach(new_at, &new.name.span, "removed", message, "keep it until no client calls it");
-                }
+            if let Some((new_at, is)) = functions.iter().find(|(_, is)| is.name.text == function.name.text) {
+                self.function((old_at, function), (*new_at, is));
+            } else {
+                let message =
+                    format!("`{}` has no `{}` any more, and clients call it", new.name.text, function.name.text);
+                self.breach(new_at, &new.name.span, "removed", message, "keep it until no client calls it");
             }
         }
     }

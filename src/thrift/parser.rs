@@ -117,13 +117,12 @@ impl Parser {
 
     fn wrong<T>(&self, wanted: &str) -> Read<T> {
         let token = self.token();
-        let message = match &token.word {
-            Word::End => format!("the file ends where {wanted} is wanted"),
-            _ => {
-                let there = self.document.text.get(token.span.clone()).unwrap_or_default();
-                let there: String = there.chars().take(40).collect();
-                format!("`{there}` stands where {wanted} is wanted")
-            }
+        let message = if token.word == Word::End {
+            format!("the file ends where {wanted} is wanted")
+        } else {
+            let there = self.document.text.get(token.span.clone()).unwrap_or_default();
+            let there: String = there.chars().take(40).collect();
+            format!("`{there}` stands where {wanted} is wanted")
         };
         Err(Wrong(Box::new(self.document.problem("syntax", &token.span, message))))
     }

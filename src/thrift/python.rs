@@ -58,7 +58,9 @@ pub(super) fn sayable(all: &Interfaces) -> Result<()> {
                 Definition::Const(_) | Definition::Typedef(_) => {}
             }
         }
-        fields.iter().for_each(|field| word(&field.name));
+        for field in &fields {
+            word(&field.name);
+        }
         for field in fields.iter().filter(|field| field.id < 1) {
             let message = if field.id_span == field.name.span {
                 format!("`{}` has no number", field.name.text)
@@ -122,7 +124,7 @@ impl<'a> Module<'a> {
             left.extend(self.all.includes[at].values().filter(|at| reached.insert(**at)));
         }
         let stems = reached.into_iter().map(|at| self.all.documents[at].stem());
-        stems.map(|stem| format!("from ..{stem} import ttypes as _{stem}\n")).collect()
+        stems.fold(String::new(), |out, stem| out + &format!("from ..{stem} import ttypes as _{stem}\n"))
     }
 
     fn types(&self) -> String {

@@ -234,7 +234,8 @@ fn the_same_interface_is_the_same_bytes() {
     let wheel = |place: &Place, to: &str| {
         let args = ["-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check", "a/client", "-w", to];
         place.command(plain_python(place), args).ok();
-        let name = place.files().into_iter().find(|file| file.ends_with(".whl")).unwrap();
+        let name =
+            place.files().into_iter().find(|file| Path::new(file).extension().is_some_and(|end| end == "whl")).unwrap();
         std::fs::read(place.path(name)).unwrap()
     };
     assert!(wheel(&one, "wheels") == wheel(&two, "wheels"), "two wheels of the same interface differ");

@@ -23,11 +23,15 @@ fn told(problem: &Problem) -> String {
             let meant: String = at.text.chars().skip(at.column - 1).take(at.length.min(30)).collect();
             format!("{}:{}:{} [{meant}] ", at.file.display(), at.line, at.column)
         });
-        let causes: String = problem.causes.iter().map(|cause| format!(": {cause}")).collect();
-        let hints = problem.hints.iter().map(|hint| match hint {
-            dae::problem::Hint::Run(text) | dae::problem::Hint::Say(text) => format!(" ({text})"),
-        });
-        format!("{}{}{causes}{}", place.unwrap_or_default(), problem.message, hints.collect::<String>())
+        let mut said = place.unwrap_or_default() + &problem.message;
+        for cause in &problem.causes {
+            said.extend([": ", cause]);
+        }
+        for hint in &problem.hints {
+            let (dae::problem::Hint::Run(text) | dae::problem::Hint::Say(text)) = hint;
+            said.extend([" (", text, ")"]);
+        }
+        said
     };
     std::iter::once(problem).chain(&problem.others).map(one).collect::<Vec<_>>().join("\n")
 }

@@ -22,7 +22,7 @@ pub struct Args {
     pub method: String,
     /// The arguments in JSON or as Python writes them, in their order or by name: `1`, `uid=1`, `'{"uid": 1}'`
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
-    pub args: Vec<String>,
+    pub given: Vec<String>,
     /// Where it answers [default: what is served on this machine]
     #[arg(long, value_name = "HOST:PORT")]
     pub at: Option<String>,
@@ -78,7 +78,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         "service": name,
         "methods": format!("service_gen.{idl}.{name}"),
         "method": args.method,
-        "args": args.args,
+        "args": args.given,
     });
     env.push(("DAE_CALL".into(), told.to_string()));
     let output = std::process::Command::new(&python.python)

@@ -66,10 +66,7 @@ impl Ports {
     }
 
     /// The sockets of the services named, in their order, and the door.
-    pub fn of<'a>(
-        &'a self,
-        interfaces: impl Iterator<Item = String>,
-    ) -> Option<(Vec<&'a TcpListener>, &'a UnixListener)> {
+    pub fn of(&self, interfaces: impl Iterator<Item = String>) -> Option<(Vec<&TcpListener>, &UnixListener)> {
         let find = |name: String| self.listening.iter().find(|listening| listening.interface == name);
         let listeners =
             interfaces.map(|name| find(name).map(|listening| &listening.listener)).collect::<Option<_>>()?;

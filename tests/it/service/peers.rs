@@ -1,7 +1,7 @@
 //! All that speak Thrift with a service of ours, what is no Thrift at all, and instances that die.
 
 use super::{plain_python, script, serve};
-use crate::harness::Place;
+use crate::harness::{Dae, Place};
 
 const APP_YAML: &str = "application: every
 version: 1
@@ -28,7 +28,7 @@ fn every(worker: &str) -> Place {
 
 fn speak(place: &Place, name: &str, args: &[&str]) -> String {
     let speaker = place.command(plain_python(place), [script(name)]);
-    let speaker = args.iter().fold(speaker, |speaker, arg| speaker.arg(arg));
+    let speaker = args.iter().fold(speaker, Dae::arg);
     speaker.env("PYTHONPATH", place.path("a")).ok().stdout
 }
 
