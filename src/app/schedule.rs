@@ -481,7 +481,7 @@ mod tests {
             ("15 9-11 * jan mon-fri", &["15 9,10,11 * 1 1,2,3,4,5"]),
             ("0 0 13 * 7", &["0 0 13 * 0"]),
             ("0 0 1-31 * mon", &["0 0 1-31 * 1"]),
-            ("0,30 9,17 1 1 ?", &["0,30 9,17 1 1 *"]),
+            ("0,30 9,17 1 1 ?", &["*/30 9,17 1 1 *"]),
         ] {
             let schedule = Schedule::parse(text).unwrap();
             assert_eq!(schedule.crontab(), lines, "{text}");

@@ -49,6 +49,9 @@ impl Reference {
         if !registry.chars().all(host) {
             return Err(wrong("that is no host"));
         }
+        if !is_host && !path.contains('/') && repository.contains('.') {
+            return Err(wrong("that is a registry, and no repository in it"));
+        }
         let tag_char = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if tag.as_deref().is_some_and(|tag| tag.is_empty() || tag.len() > 128 || !tag.chars().all(tag_char)) {
             return Err(wrong("what stands behind `:` is no tag"));
