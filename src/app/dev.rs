@@ -24,6 +24,8 @@ pub struct DevSettings {
     pub permdir: Option<PathBuf>,
     pub state: StateOf,
     pub queue: Option<Address>,
+    /// A Scribe server that gets all logs too.
+    pub scribe: Option<Address>,
 }
 
 /// What has a state of its own: the data of all services.
@@ -60,7 +62,7 @@ pub struct Elsewhere {
     pub address: Address,
 }
 
-const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue", "state"];
+const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue", "scribe", "state"];
 const MYSQL: &[&str] = &["host", "port", "user", "passwd", "db"];
 const FARM: &[&str] = &["host", "port", "user", "passwd", "db", "tables"];
 
@@ -186,11 +188,13 @@ impl DevSettings {
         let memcache = self.memcache.iter().map(|address| ("memcache".to_owned(), address));
         let beansdb = self.beansdb.iter().map(|address| ("beansdb".to_owned(), address));
         let queue = self.queue.iter().map(|address| ("queue".to_owned(), address));
+        let scribe = self.scribe.iter().map(|address| ("scribe".to_owned(), address));
         mysql
             .chain(farms)
             .chain(memcache)
             .chain(beansdb)
             .chain(queue)
+            .chain(scribe)
             .filter(|(_, address)| !address.is_local())
             .map(|(service, address)| Elsewhere { service, address: address.clone() })
             .collect()
@@ -207,6 +211,7 @@ impl Reader<'_> {
             permdir: self.optional_text(keys, "permdir").map(PathBuf::from),
             state: keys.get("state").and_then(|node| self.state(node)).unwrap_or_default(),
             queue: keys.get("queue").and_then(|node| self.address(node, "queue", 11300)),
+            scribe: keys.get("scribe").and_then(|node| self.address(node, "scribe", 1463)),
         }
     }
 

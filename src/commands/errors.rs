@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, Outcome};
-use crate::app;
+use super::{Context, Outcome, services};
+use crate::app::{self, App};
 use crate::problem::{Problem, Result};
 use crate::services::errors::event::{Exception, exceptions};
 use crate::services::errors::{Group, Refused, Resolved, Store, last_edit};
@@ -158,8 +158,9 @@ impl Text for Done {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let root = app::find(&context.cwd)?;
-    let (store, edited) = (Store::look(&root.join(".dae/data"))?, last_edit(&root));
+    let (app, _) = App::read(&app::find(&context.cwd)?)?;
+    let (data, _) = services::data(&app)?;
+    let (store, edited) = (Store::look(&data)?, last_edit(&app.root));
     match args.command {
         Command::List(args) => list(&args, store.as_ref(), edited),
         Command::Show(args) => show(&args, store.as_ref(), edited),

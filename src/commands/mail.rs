@@ -6,8 +6,8 @@ use std::process::{Command as Program, Stdio};
 
 use serde::Serialize;
 
-use super::{Context, Outcome};
-use crate::app;
+use super::{Context, Outcome, services};
+use crate::app::{self, App};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::mail::{Kept, Message, Store};
 use crate::term::{Paint, Text};
@@ -137,12 +137,13 @@ impl Text for Opened {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let root = app::find(&context.cwd)?;
-    let store = Store::new(&root.join(".dae/data"));
+    let (app, _) = App::read(&app::find(&context.cwd)?)?;
+    let (data, _) = services::data(&app)?;
+    let store = Store::new(&data);
     match args.command {
         Command::List(args) => list(&args, &store),
         Command::Show(args) => show(&args, &store, context),
-        Command::Open(args) => open(&args, &store, &root, context),
+        Command::Open(args) => open(&args, &store, &data, context),
     }
 }
 
@@ -197,7 +198,7 @@ fn show(args: &ShowArgs, store: &Store, context: &Context) -> Outcome {
     Ok(Box::new(Shown { number: kept.number, came: kept.came, message, raw, saved }))
 }
 
-fn open(args: &OpenArgs, store: &Store, root: &std::path::Path, context: &Context) -> Outcome {
+fn open(args: &OpenArgs, store: &Store, data: &std::path::Path, context: &Context) -> Outcome {
     let kept = find(store, args.number)?;
     let message = Message::read(&store.read(kept.number)?);
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
@@ -214,7 +215,7 @@ fn open(args: &OpenArgs, store: &Store, root: &std::path::Path, context: &Contex
          <title>{}</title>\n<div style=\"font: 14px sans-serif; border-bottom: 1px solid; padding-bottom: 1em\">\n{headers}</div>\n{body}\n",
         escape(&message.subject),
     );
-    let folder = root.join(".dae/data/mail");
+    let folder = data.join("mail");
     let file = folder.join(format!("{}.html", kept.number));
     std::fs::write(&file, page).doing(|| format!("write `{}`", file.display()))?;
     context.say("opening", format!("`{}`", file.display()));

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Event;
 use super::control::Control;
+use super::login::{LOGIN, LOGOUT, Login};
 use crate::gateway::{Access, Body, BodyError, Front, Request, Response, Wants, full, plain};
 use crate::problem::Problem;
 use crate::term::{Paint, draw};
@@ -30,14 +31,15 @@ pub struct Browser {
     /// Counts what there was to see; a page that knows an older number reloads itself. None: the server ends.
     seen: watch::Sender<Option<u64>>,
     control: Control,
+    login: Login,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl Browser {
-    pub fn new(control: Control, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
+    pub fn new(control: Control, login: Login, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
         // Not from 0: a page left open over a restart of dae must see a change.
         let begin = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-        Arc::new(Self { seen: watch::Sender::new(Some(begin)), control, events })
+        Arc::new(Self { seen: watch::Sender::new(Some(begin)), control, login, events })
     }
 
     /// What pages show has changed.
@@ -80,6 +82,9 @@ impl Front for Browser {
         if let Some(answer) = self.control.answer(&request) {
             return Box::pin(async { Ok(answer.await) });
         }
+        if matches!(path, LOGIN | LOGOUT) {
+            return Box::pin(async { Ok(self.login.answer(request).await) });
+        }
         let answer = match path {
             "/_dae/refresh" => Ok(self.stream()),
             "/_dae/refresh.js" => {
@@ -95,6 +100,7 @@ impl Front for Browser {
                 if *request.method() == Method::GET && page.is_some_and(|kinds| kinds.contains("text/html")) {
                     request.headers_mut().remove(ACCEPT_ENCODING);
                 }
+                self.login.introduce(request.headers_mut());
                 Err(request)
             }
         };

@@ -12,6 +12,7 @@ mod feed;
 pub mod handlers;
 pub mod interfaces;
 pub mod local;
+mod login;
 pub mod port;
 mod session;
 mod watch;
@@ -39,6 +40,7 @@ use browser::Browser;
 use change::Change;
 use control::Control;
 use local::Local;
+use login::Login;
 use watch::{Changed, Watch};
 
 /// After the last change of a burst, this long is waited for another.
@@ -122,7 +124,7 @@ impl DevServer {
         let (restarts, asked) = mpsc::unbounded_channel();
         let control =
             Control { status: status.clone(), app: app.name.clone(), node: node.clone(), feed: self.feed, restarts };
-        let browser = Browser::new(control, events.clone());
+        let browser = Browser::new(control, Login::new(app.name.clone(), &self.services)?, events.clone());
         tokio::spawn(retell(heard, events.clone(), browser.clone()));
         let (stand_still, still) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(self.told, events.clone(), stand_still));

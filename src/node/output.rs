@@ -1,22 +1,17 @@
 //! What an app's processes print: to the log files, to whoever listens, and the last of it to explain an end.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Event, Generation, Surroundings};
 use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::services::logs::LogFile;
 use crate::supervisor::{Heard, Keyboard};
 
 /// How many of a process's last lines are kept to explain its end.
 const LAST_LINES: usize = 40;
-/// A log file that would grow beyond this, in bytes, is put aside.
-const LARGEST: u64 = 10 << 20;
-/// `web.log.1`, the newest, to `web.log.4`.
-const ASIDE: usize = 4;
 
 /// The last lines a process printed.
 #[derive(Debug, Clone, Default)]
@@ -42,14 +37,7 @@ impl LastLines {
 #[derive(Debug, Clone)]
 pub(super) struct Logs {
     folder: PathBuf,
-    files: Arc<Mutex<HashMap<String, Log>>>,
-}
-
-#[derive(Debug)]
-struct Log {
-    path: PathBuf,
-    file: File,
-    size: u64,
+    files: Arc<Mutex<HashMap<String, LogFile>>>,
 }
 
 impl Logs {
@@ -64,7 +52,7 @@ impl Logs {
         }
         std::fs::create_dir_all(&self.folder).doing(|| format!("make the folder `{}`", self.folder.display()))?;
         let path = self.folder.join(format!("{process}.log"));
-        let log = Log::open(&path).doing(|| format!("open the log `{}`", path.display()))?;
+        let log = LogFile::open(&path).doing(|| format!("open the log `{}`", path.display()))?;
         files.insert(process.to_owned(), log);
         Ok(())
     }
@@ -73,31 +61,8 @@ impl Logs {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = files.get_mut(process) {
             // A full disk must not take the app down with its log.
-            let _ = log.write(line, LARGEST);
+            let _ = log.write(line);
         }
-    }
-}
-
-impl Log {
-    fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(path)?;
-        Ok(Self { path: path.to_owned(), size: file.metadata()?.len(), file })
-    }
-
-    fn write(&mut self, line: &str, largest: u64) -> io::Result<()> {
-        let line = format!("{line}\n");
-        if self.size > 0 && self.size + line.len() as u64 > largest {
-            let aside = |number: usize| self.path.with_extension(format!("log.{number}"));
-            for number in (1..ASIDE).rev() {
-                // There need not be that many yet.
-                let _ = std::fs::rename(aside(number), aside(number + 1));
-            }
-            std::fs::rename(&self.path, aside(1))?;
-            *self = Self::open(&self.path)?;
-        }
-        self.file.write_all(line.as_bytes())?;
-        self.size += line.len() as u64;
-        Ok(())
     }
 }
 
@@ -151,29 +116,4 @@ pub(super) fn listener(
         // Nobody listens any more when the node goes down.
         let _ = events.send(Event::Output { app: app.clone(), generation, process: process.clone(), line });
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_is_put_aside_when_it_is_full() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("web.log");
-        let mut log = Log::open(&path).unwrap();
-        for number in 0..14 {
-            log.write(&format!("line {number:02}"), 16).unwrap();
-        }
-        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
-        assert_eq!(read("web.log"), "line 12\nline 13\n");
-        assert_eq!(read("web.log.1"), "line 10\nline 11\n");
-        assert_eq!(read("web.log.4"), "line 04\nline 05\n");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1 + ASIDE);
-        // Another run goes on where this one stopped, and a line larger than a file is written whole.
-        let mut log = Log::open(&path).unwrap();
-        log.write("one that is longer than a whole file", 16).unwrap();
-        assert_eq!(read("web.log.1"), "line 12\nline 13\n");
-        assert_eq!(read("web.log"), "one that is longer than a whole file\n");
-    }
 }

@@ -5,6 +5,7 @@ mod copy;
 pub mod errors;
 mod event;
 pub mod kv;
+pub mod logs;
 mod machine;
 pub mod mail;
 pub mod mysql;
@@ -13,6 +14,7 @@ mod platform;
 pub mod queue;
 mod shared;
 pub mod state;
+pub mod users;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;

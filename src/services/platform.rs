@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::kv::{beansdb, memcache};
 use super::state::{self, Control, Order, States};
-use super::{Event, Provided, Running, Space, errors, mail, mysql, permdir, queue};
+use super::{Event, Provided, Running, Space, errors, logs, mail, mysql, permdir, queue, users};
 use crate::problem::{Problem, Result};
 
 /// Dropping it lets go of the services without waiting for their end.
@@ -56,11 +56,13 @@ async fn all(space: &Space) -> Result<Vec<Running>> {
     let mut running = vec![
         // one line a service
         errors::start(space).await?,
+        logs::start(space).await?,
         mail::start(space).await?,
         memcache::start(space).await?,
         beansdb::start(space).await?,
         mysql::start(space).await?,
         queue::start(space).await?,
+        users::start(space).await?,
     ];
     running.extend(permdir::start(space)?);
     Ok(running)

@@ -401,6 +401,23 @@ impl Running {
         self.until_some(text, |line| line.contains(text).then(|| line.trim_end().to_owned()))
     }
 
+    /// Whether `text` comes within so long.
+    pub fn until_within(&mut self, text: &str, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            while let Some((_, line)) = self.seen.get(self.read) {
+                self.read += 1;
+                if line.contains(text) {
+                    return true;
+                }
+            }
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(line),
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Waits for the next line of `--json` whose `event` is `name`.
     pub fn event(&mut self, name: &str) -> serde_json::Value {
         self.until_some(name, |line| {

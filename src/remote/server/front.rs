@@ -47,9 +47,11 @@ fn routes() -> Router<Arc<Server>> {
 }
 
 impl Front for NodeFront {
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
+    fn answer(&self, mut request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         Box::pin(async move {
             if !self.is_ours(&request) {
+                // Who asks is not for a client to say.
+                request.headers_mut().remove("x-dae-user");
                 return Err(request);
             }
             let Ok(response) = self.router.clone().oneshot(request).await;

@@ -33,6 +33,8 @@ const LARGEST_KEPT: usize = 512 << 10;
 pub struct Intake {
     key: String,
     data: PathBuf,
+    /// The app's code, where it is known.
+    code: Option<PathBuf>,
     tell: Tell,
     /// Opened with the first report.
     store: Mutex<Option<Store>>,
@@ -43,7 +45,13 @@ struct Refusal(StatusCode, String);
 
 impl Intake {
     pub fn new(key: String, space: &Space) -> Self {
-        Self { key, data: space.data.clone(), tell: space.tell.clone(), store: Mutex::default() }
+        Self {
+            key,
+            data: space.data.clone(),
+            code: space.machine.code.clone(),
+            tell: space.tell.clone(),
+            store: Mutex::default(),
+        }
     }
 
     /// Takes reports until `stop`.
@@ -135,7 +143,7 @@ impl Intake {
     }
 
     fn keep(&self, mut report: Map<String, Value>) -> Result<String, Refusal> {
-        Secrets::of(&report, self.data.parent().and_then(std::path::Path::parent)).filter(&mut report);
+        Secrets::of(&report, self.code.as_deref()).filter(&mut report);
         let Some(mut event) = Event::read(&report) else {
             return Err(Refusal(StatusCode::BAD_REQUEST, "malformed event: neither an exception nor a message".into()));
         };
