@@ -22,9 +22,11 @@ import traceback
 
 def main():
     config = json.loads(os.environ.pop("DAE_BOOT"))
-    from boot import set_path
+    if "runtime" in config:
+        from boot import set_path
 
-    set_path(config)
+        set_path(config)
+    # Else it is run as a module, by `dae queue run`, and the path is there.
     from dae import lifeline, source
 
     lifeline.hold()
@@ -65,6 +67,8 @@ class Worker:
             os._exit(0)
 
     def work(self):
+        if self.config.get("once"):
+            sys.exit(self.once(self.config.get("job")))
         self.note(self.mq.tidy)
         while not self.ending:
             try:
@@ -85,7 +89,18 @@ class Worker:
             finally:
                 self.busy = False
 
+    def once(self, number):
+        """One job, in the foreground: the exit code says whether it was done."""
+        try:
+            job = self.client.reserve(0) if number is None else self.client.reserve_job(number)
+        except self.beanstalk.QueueError:
+            print("no job waits in `%s`" % self.queue if number is None else "job %d is not there to be run" % number)
+            return 1
+        self.busy = True
+        return 0 if self.do(job) else 1
+
     def do(self, job):
+        """Whether the job was done."""
         began = time.monotonic()
         told = name = None
         try:
@@ -112,6 +127,7 @@ class Worker:
             self.note(lambda client: self.mq.keep_result(client, told["id"], self.mq.packed_value(value)))
         self.settle(lambda: self.client.delete(job))
         print("%s done in %d ms" % (name, (time.monotonic() - began) * 1000), flush=True)
+        return True
 
     def tries(self, job, retries):
         """Which try this is; a job that was kicked begins anew."""

@@ -26,6 +26,7 @@ pub mod package;
 pub mod permdir;
 pub mod plan;
 pub mod ps;
+pub mod queue;
 pub mod releases;
 pub mod remote;
 pub mod restart;

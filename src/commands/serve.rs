@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
+use crate::node::Cron;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::{Shared, Tell};
 use crate::term::{Done, END_OF_INPUT, Keys, Line, Tone};
@@ -38,6 +39,9 @@ pub struct Args {
     /// Go on in the background; `dae stop` ends it
     #[arg(long)]
     pub detach: bool,
+    /// Run scheduled tasks only by hand: `dae cron run`
+    #[arg(long)]
+    pub no_cron: bool,
     /// Open the app in a browser
     #[arg(long)]
     pub open: bool,
@@ -97,6 +101,7 @@ fn serve(args: &Args, app: App, context: &Context) -> Outcome {
         listener,
         run_dir: context.dirs.run.clone(),
         cold: args.cold,
+        cron: if args.no_cron { Cron::ByHand } else { Cron::BySchedule },
         feed: Arc::new(Feed::default()),
         cache_dir: context.dirs.cache.clone(),
         inherited: context.environment.clone(),

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use tokio_util::io::StreamReader;
 
-use super::control::{EVENTS, HEADER, RESTART, STATUS, Status};
+use super::control::{CRON, EVENTS, HEADER, RESTART, Ran, STATUS, Status};
 use super::feed::Item;
 use super::session::Server;
 use crate::problem::{Doing as _, Problem, Result};
@@ -34,6 +34,16 @@ impl Server {
         }
         response.error_for_status().map_err(|error| self.silent(&error))?;
         Ok(())
+    }
+
+    /// Runs a scheduled task, as if it were `due`, and waits for its end.
+    pub async fn run_job(&self, job: &str, due: Option<jiff::Timestamp>) -> Result<crate::node::cron::Run> {
+        let due = due.map(|due| format!("@{due}")).unwrap_or_default();
+        let response = self.ask(reqwest::Method::POST, &format!("{CRON}?{job}{due}")).await?;
+        match response.json().await.map_err(|error| self.silent(&error))? {
+            Ran::Run(run) => Ok(run),
+            Ran::Problem(problem) => Err(problem),
+        }
     }
 
     /// Gives `hear` what happened lately and what happens, until the server ends.

@@ -19,12 +19,16 @@ use super::feed::{Feed, Item};
 use crate::app::AppName;
 use crate::gateway::{BodyError, Request, Response, full, plain};
 use crate::node::Node;
+use crate::node::cron::Run;
+use crate::problem::{Problem, Result};
 
 /// Every request to the control paths carries it.
 pub const HEADER: &str = "x-dae-control";
 pub const STATUS: &str = "/_dae/status";
 pub const RESTART: &str = "/_dae/restart";
 pub const EVENTS: &str = "/_dae/events";
+/// Runs a scheduled task: `?NAME`, or `?NAME@TIME`.
+pub const CRON: &str = "/_dae/cron";
 
 /// How a dev server is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,20 @@ pub struct Process {
     pub pid: u32,
 }
 
+/// How a run by hand went.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ran {
+    Run(Run),
+    Problem(Problem),
+}
+
+impl From<Result<Run>> for Ran {
+    fn from(ran: Result<Run>) -> Self {
+        ran.map_or_else(Self::Problem, Self::Run)
+    }
+}
+
 /// The answering side.
 pub struct Control {
     pub status: Status,
@@ -60,7 +78,7 @@ impl Control {
     /// The answer to a control path; `None` for any other.
     pub fn answer(&self, request: &Request) -> Option<Answering<'_>> {
         let path = request.uri().path();
-        if !matches!(path, STATUS | RESTART | EVENTS) {
+        if !matches!(path, STATUS | RESTART | EVENTS | CRON) {
             return None;
         }
         if !request.headers().contains_key(HEADER) {
@@ -68,6 +86,10 @@ impl Control {
         }
         Some(match (path, request.method()) {
             (STATUS, &Method::GET) => Box::pin(async { json(&self.status().await) }),
+            (CRON, &Method::POST) => {
+                let wanted = request.uri().query().unwrap_or_default().to_owned();
+                Box::pin(async move { self.run_job(&wanted).await })
+            }
             (EVENTS, &Method::GET) => ready(self.events()),
             (RESTART, &Method::POST) => {
                 if let Some(process) = request.uri().query() {
@@ -86,6 +108,16 @@ impl Control {
         let running = self.node.running(&self.app).await.into_iter();
         let processes = running.map(|seen| Process { process: seen.process, pid: seen.leader }).collect();
         Status { processes, ..self.status.clone() }
+    }
+
+    async fn run_job(&self, wanted: &str) -> Response {
+        let (job, due) = match wanted.split_once('@') {
+            Some((job, due)) => (job, due.parse().ok()),
+            None => (wanted, Some(jiff::Timestamp::now())),
+        };
+        let Some(due) = due else { return plain(StatusCode::BAD_REQUEST, "no time") };
+        let ran: Ran = self.node.run_job(&self.app, job, due).await.into();
+        json(&ran)
     }
 
     /// Starts one of the crew anew.

@@ -53,6 +53,12 @@ pub enum Event {
         process: String,
         why: String,
     },
+    /// A scheduled task ran, or did not.
+    Cron {
+        job: String,
+        text: String,
+        is_bad: bool,
+    },
     Output {
         process: String,
         line: String,
@@ -91,6 +97,10 @@ impl term::Event for Event {
             Self::Broken { problem } => return Shown::Problem(problem),
             Self::Restarting { process, why } => {
                 Line::new(Tone::Warning, "restarting", format!("{process}, for {why}"))
+            }
+            Self::Cron { job, text, is_bad } => {
+                let tone = if *is_bad { Tone::Warning } else { Tone::Good };
+                Line::new(tone, "cron", format!("{job}: {text}"))
             }
             Self::Output { process, line } => Line::new(Tone::Process(color(process)), process.clone(), line.clone()),
             Self::Prompt { process, .. } => Line::new(

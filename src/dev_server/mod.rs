@@ -32,7 +32,7 @@ pub use session::{Server, Session, not_served};
 
 use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
-use crate::node::{self, Hold, Hosts, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Cron, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use crate::services::{self, Provided};
@@ -62,6 +62,8 @@ pub struct DevServer {
     pub cache_dir: PathBuf,
     /// What the app's processes get of the environment dae was started in.
     pub inherited: Vec<(String, String)>,
+    /// Whether scheduled tasks run by themselves.
+    pub cron: Cron,
     /// The services that run already.
     pub services: Vec<Provided>,
     /// What they tell.
@@ -116,6 +118,8 @@ impl DevServer {
             hosts: hosts(address),
             service_port: None,
             service_notices: self.run_dir.join(node::SERVICES),
+            cron: self.cron,
+            cron_dir: cron_dir(&self.root),
         };
         let node = Node::new(settings, Arc::new(Routes::default()), node_events);
         let url = url(&app, address);
@@ -291,6 +295,11 @@ impl Serving {
     }
 }
 
+/// Where what is kept of scheduled runs is, of the app in `root`.
+pub fn cron_dir(root: &std::path::Path) -> PathBuf {
+    root.join(".dae/data/cron")
+}
+
 /// The node's events in the words of a dev server.
 async fn retell(
     mut heard: mpsc::UnboundedReceiver<node::Event>,
@@ -306,6 +315,7 @@ async fn retell(
                 Event::Broken { problem }
             }
             node::Event::Restarting { process, why, .. } => Event::Restarting { process, why },
+            node::Event::Cron { job, text, is_bad, .. } => Event::Cron { job, text, is_bad },
             node::Event::Starting { .. } | node::Event::Serving { .. } | node::Event::Stopped { .. } => continue,
         };
         if events.send(retold).is_err() {

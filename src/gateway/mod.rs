@@ -26,7 +26,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 
 pub use accept::serve;
-pub use ask::ask;
+pub use ask::{CRON_HEADER, ask};
 pub use page::plain;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Files, Piece, Rule, Withheld};

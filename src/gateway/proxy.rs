@@ -162,6 +162,7 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
         *request.uri_mut() = path.into();
     }
     let headers = request.headers_mut();
+    disarm(headers);
     join_cookies(headers);
     let protocol = upgrades.then(|| headers.get(header::UPGRADE).cloned()).flatten();
     // Trailers are passed on, so whoever wants them may say so to the upstream as well (RFC 9110, 6.5.1).
@@ -190,6 +191,15 @@ fn join_cookies(headers: &mut HeaderMap) {
         && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
     {
         headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// Takes out what only dae itself may say. A server behind us may read `_` as `-`.
+fn disarm(headers: &mut HeaderMap) {
+    let is_ours = |name: &&HeaderName| name.as_str().replace('_', "-") == super::CRON_HEADER;
+    let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+    for name in ours {
+        headers.remove(name);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Event {
     Failed { app: AppName, generation: u64, problem: Problem },
     /// A process ended by itself and is started again.
     Restarting { app: AppName, generation: u64, process: String, why: String },
+    /// A scheduled task ran, or did not.
+    Cron { app: AppName, job: String, text: String, is_bad: bool },
     /// All of a generation's processes are gone.
     Stopped { app: AppName, generation: u64 },
 }

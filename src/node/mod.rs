@@ -3,6 +3,7 @@
 
 pub mod contract;
 mod crew;
+pub mod cron;
 mod event;
 mod generation;
 mod handlers;
@@ -22,13 +23,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use cron::Cron;
 pub use event::Event;
 pub use generation::{Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 
 use crate::app::AppName;
 use crate::gateway::Routes;
-use crate::problem::Problem;
+use crate::problem::{Problem, Result};
 use seat::{Ask, Seat};
 
 /// Where and how a node runs its apps.
@@ -50,6 +52,10 @@ pub struct Settings {
     pub service_port: Option<u16>,
     /// Where it is noted which services answer where, for all who run under the same user: a file each.
     pub service_notices: PathBuf,
+    /// Whether scheduled tasks run by themselves.
+    pub cron: Cron,
+    /// What is kept of their runs: a folder an app.
+    pub cron_dir: PathBuf,
 }
 
 /// The folder of the notices, below that for sockets: where generated clients look.
@@ -174,6 +180,15 @@ impl Node {
     /// Starts these of the crew of `app` anew: one by its label, or all instances of a name. The answer is how many.
     pub async fn restart(&self, app: &AppName, process: &str) -> usize {
         self.asked(app, |reply| Ask::Again(process.to_owned(), reply)).await
+    }
+
+    /// Runs a scheduled task of `app` now, as if it were `due`; the answer comes at its end.
+    pub async fn run_job(&self, app: &AppName, job: &str, due: jiff::Timestamp) -> Result<cron::Run> {
+        let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned();
+        let gone = || Problem::new("cron.stopping", "nothing serves the app");
+        let (reply, answer) = oneshot::channel();
+        seat.ok_or_else(gone)?.ask(Ask::Job(job.to_owned(), due, reply));
+        answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Asks a seat that is there already.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
+use super::cron::{Reply, Scheduler};
 use super::offer::Offer;
 use super::pause::Pause;
 use super::start::{Running, start};
@@ -32,6 +33,8 @@ pub(super) enum Ask {
     Look(oneshot::Sender<Vec<Seen>>),
     /// Start these of the crew anew; the answer is how many there are.
     Again(String, oneshot::Sender<usize>),
+    /// Run a scheduled task now, as if it were that time.
+    Job(String, jiff::Timestamp, Reply),
     /// End all of it, after the drain time at most.
     End {
         drain: Duration,
@@ -71,6 +74,7 @@ struct Task {
     pause: Pause,
     crew: Crew,
     offer: Offer,
+    cron: Scheduler,
     behind: TaskTracker,
     warmth: Warmth,
 }
@@ -103,8 +107,11 @@ impl Seat {
     pub fn open(app: AppName, hosts: Vec<String>, surroundings: Surroundings, routes: Arc<Routes>) -> Self {
         let (asks, queue) = mpsc::unbounded_channel();
         let holds = Arc::new(AtomicU64::new(0));
+        let host = hosts.first().cloned().unwrap_or_default();
+        let cron = Scheduler::open(app.clone(), host, surroundings.clone(), routes.clone());
         let task = Task {
             app,
+            cron,
             rollout: surroundings.settings.rollout,
             crew: Crew::open(surroundings.clone()),
             offer: Offer::open(surroundings.clone()),
@@ -177,6 +184,7 @@ impl Task {
                     }
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
                     Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
+                    Some(Ask::Job(job, due, reply)) => self.cron.run(job, due, reply),
                     Some(Ask::End { drain, done }) => {
                         drop(wish);
                         self.end(drain).await;
@@ -262,6 +270,7 @@ impl Task {
         self.tell(Event::Serving { app: self.app.clone(), generation: running.number, took });
         self.crew.serve(running.number, &running.generation);
         self.offer.serve(running.number, &running.generation);
+        self.cron.serve(&running.generation);
         let last = self.current.replace((running, now)).map(|(last, _)| last);
         let Rollout { drain_within, keep_warm, .. } = self.rollout;
         let retired = match last {
@@ -299,6 +308,7 @@ impl Task {
         if self.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
             self.route(Route::Broken(Arc::new(problem)));
             self.crew.dismiss();
+            self.cron.dismiss();
             if let Some((last, _)) = self.current.take() {
                 self.retire(last, self.rollout.drain_within);
             }
@@ -360,7 +370,7 @@ impl Task {
             self.retire(kept.running, drain);
         }
         self.behind.close();
-        tokio::join!(self.behind.wait(), self.crew.end(), self.offer.end());
+        tokio::join!(self.behind.wait(), self.crew.end(), self.offer.end(), self.cron.end());
         self.warmth.end().await;
     }
 

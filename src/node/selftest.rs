@@ -22,7 +22,7 @@ pub(super) async fn selftest(generation: &Generation, upstream: &Upstream, host:
 async fn ask(probe: &Probe, upstream: &Upstream, host: &str, within: Duration) -> Result<()> {
     let Probe { url, status } = probe;
     let problem = |what: String| Problem::new("app.selftest", format!("the selftest of `{url}` {what}"));
-    match tokio::time::timeout(within, gateway::ask(upstream, host, url)).await {
+    match tokio::time::timeout(within, gateway::ask(upstream, host, url, &[])).await {
         Err(_) => Err(problem(format!("was not answered within {} seconds", within.as_secs()))),
         Ok(Err(error)) => Err(problem("was not answered".into()).because(error)),
         Ok(Ok((found, _))) if found.as_u16() == *status => Ok(()),

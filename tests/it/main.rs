@@ -14,6 +14,7 @@ mod browser;
 mod config;
 mod create;
 mod crew;
+mod cron_runs;
 mod deploy;
 mod derived;
 mod errors;

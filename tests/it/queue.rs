@@ -100,10 +100,14 @@ pub struct Conn {
 
 impl Conn {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::try_to(address).unwrap()
+    }
+
+    pub fn try_to(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(6))).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { read: BufReader::new(stream) }
+        Ok(Self { read: BufReader::new(stream) })
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -137,6 +141,11 @@ impl Conn {
     pub fn ask(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n").as_bytes());
         self.answer()
+    }
+
+    pub fn try_ask(&mut self, line: &str) -> std::io::Result<String> {
+        self.read.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
+        self.try_answer()
     }
 
     pub fn put(&mut self, body: &str) -> u64 {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground};
 use crate::gateway::{self, Gateway, Routes};
-use crate::node::{self, Event as NodeEvent, Hosts, Node, Rollout, Settings};
+use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
@@ -51,6 +51,8 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         hosts: Hosts::Own,
         service_port: None,
         service_notices,
+        cron: Cron::BySchedule,
+        cron_dir: home.cron_dir(),
     };
     let listen = listen.unwrap_or(home.config.listen);
     let runtime = foreground::runtime()?;
@@ -164,6 +166,10 @@ impl Event for Shows {
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
+            Told::Node(NodeEvent::Cron { app, job, text, is_bad: true }) => {
+                Shown::Line(Line::warning(format!("{app}: the scheduled task `{job}`: {text}")))
+            }
+            Told::Node(NodeEvent::Cron { app, job, text, .. }) => quiet(format!("{app} cron {job}: {text}")),
             Told::Node(NodeEvent::Output { app, process, line, .. }) => quiet(format!("{app} {process}: {line}")),
             Told::Node(_) => Shown::Nothing,
         }

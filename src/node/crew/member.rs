@@ -9,7 +9,7 @@ use crate::supervisor::Spec;
 
 /// One process, as the generation wants it.
 #[derive(Debug, Clone)]
-pub struct Member {
+pub(in super::super) struct Member {
     /// Names it in logs and in what is told: `feed`, or `feed.2` where there are several.
     pub label: String,
     /// The program of the runtime set that it begins with.

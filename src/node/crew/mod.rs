@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Generation, Seen, Surroundings};
+pub(super) use member::Member;
 use post::{Post, Watch};
 
 /// The outside of a crew.

@@ -150,6 +150,10 @@ impl Home {
         self.dir.join("logs")
     }
 
+    pub fn cron_dir(&self) -> PathBuf {
+        self.dir.join("cron")
+    }
+
     /// For [`Settings::run_dir`]: sockets have short paths only.
     pub fn name(&self) -> String {
         let digest = Digest::of(self.dir.as_os_str().as_encoded_bytes());

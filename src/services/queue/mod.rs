@@ -5,6 +5,7 @@
 //! ([`journal::Journal`]), or safe on the disk, as the [`Sync`] policy says. A job that was reserved when the server died stays so until its
 //! time to run is over, and whoever reserved it may still delete it: a server that is killed runs nothing twice.
 
+mod client;
 mod command;
 mod execute;
 mod input;
@@ -23,6 +24,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use client::{Client, Seen};
 
 use super::{Running, Space, Tell};
 use crate::problem::{Doing as _, Result};
