@@ -41,7 +41,9 @@ fn main() {
                 ratios[phase].sort_by(f64::total_cmp);
                 let ratio = ratios[phase][ROUNDS / 2];
                 let [ours, theirs] = rates[phase];
-                println!("{name:15} {clients:3} clients  {what:17} {ours:9.0}/s  beanstalkd {theirs:9.0}/s  ratio {ratio:.2}");
+                println!(
+                    "{name:15} {clients:3} clients  {what:17} {ours:9.0}/s  beanstalkd {theirs:9.0}/s  ratio {ratio:.2}"
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use super::super::{Context, Outcome, foreground};
 use super::offered;
 use crate::app::DevSettings;
 use crate::dev_server::local::{Local, SDK};
-use crate::dev_server::{Event, interfaces};
+use crate::dev_server::{Event, cron_dir, interfaces};
 use crate::gateway::Routes;
 use crate::node::{self, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Problem, Result};
@@ -55,6 +55,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         environment: SDK,
         inherited: context.environment.clone(),
         hosts: Hosts::Own,
+        cron: node::Cron::ByHand,
+        cron_dir: cron_dir(&app.root),
         service_port: args.port,
         service_notices: context.dirs.run.join(node::SERVICES),
     };
@@ -86,6 +88,7 @@ async fn follow(settings: Settings, generation: node::Generation, context: &Cont
             node::Event::Output { process, line, .. } => context.terminal.tell(&Event::Output { process, line }),
             node::Event::Restarting { process, why, .. } => context.terminal.tell(&Event::Restarting { process, why }),
             node::Event::Prompt { .. }
+            | node::Event::Cron { .. }
             | node::Event::Starting { .. }
             | node::Event::Serving { .. }
             | node::Event::Stopped { .. } => {}
