@@ -7,7 +7,7 @@ use crate::app::{App, DevSettings, StateOf};
 use crate::dev_server::local::provided_env;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::state::{self, States};
-use crate::services::{self, Machine, Provided, Shared, Space, Tell, mysql};
+use crate::services::{self, Disk, Machine, Provided, Shared, Space, Tell, mysql};
 use crate::term::{self, Line, Progress, Shown, confirm};
 
 /// The services of an app, for as long as a command runs. Where they may start processes, the command runs below a
@@ -63,7 +63,8 @@ pub fn fresh_space(context: &Context, app: &App, folder: &Path, run: &Path, tell
 fn machine(context: &Context, app: &App, permdir: Option<PathBuf>) -> Result<Machine> {
     let path = context.environment.iter().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, path)| path.clone()).unwrap_or_default();
-    let machine = Machine { code: Some(app.root.clone()), permdir, cache: context.dirs.cache.clone(), path };
+    let machine =
+        Machine { code: Some(app.root.clone()), permdir, disk: Disk::Hasty, cache: context.dirs.cache.clone(), path };
     have_database(context, app, &machine)?;
     Ok(machine)
 }

@@ -14,10 +14,21 @@ pub struct Machine {
     pub code: Option<PathBuf>,
     /// The folder for permanent files, where it is another than the app's own `permdir`.
     pub permdir: Option<PathBuf>,
+    pub disk: Disk,
     /// What can be fetched or made again.
     pub cache: PathBuf,
     /// Where programs are looked for first: `PATH`.
     pub path: String,
+}
+
+/// How services write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Disk {
+    /// What is acknowledged outlives a power cut.
+    #[default]
+    Lasting,
+    /// It outlives every process, and is written many times faster: for a developer's machine.
+    Hasty,
 }
 
 /// What stays the same for the services of one space, when they are stopped for a moment: their listeners, so that whoever

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Event, Tell};
-pub use machine::{Kept, Machine};
+pub use machine::{Disk, Kept, Machine};
 pub use platform::Platform;
 pub use shared::Shared;
 

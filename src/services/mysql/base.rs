@@ -9,9 +9,19 @@ use sha2::{Digest as _, Sha256};
 use super::find::{SYSTEM_TABLES, Server};
 use super::zones;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::services::copy;
+use crate::services::{Disk, copy};
 
-pub const SETTINGS: &str = include_str!("tuned.cnf");
+const SETTINGS: &str = include_str!("tuned.cnf");
+/// Beyond them, where a power cut may take the last rows.
+const HASTY: &str = include_str!("hasty.cnf");
+
+/// The file of settings for a server.
+pub fn settings(disk: Disk) -> String {
+    match disk {
+        Disk::Hasty => format!("{SETTINGS}{HASTY}"),
+        Disk::Lasting => SETTINGS.to_owned(),
+    }
+}
 
 /// Nobody gets in but whom an app's own start lets in. `mariadb.sys` owns a view that clients read.
 const NOBODY: &str = "
@@ -50,7 +60,7 @@ fn make(server: &Server, data: &Path) -> Result<()> {
     script += &zones::statements();
     script += NOBODY;
     let settings = data.with_extension("cnf");
-    std::fs::write(&settings, SETTINGS).doing(|| format!("write `{}`", settings.display()))?;
+    std::fs::write(&settings, self::settings(Disk::Hasty)).doing(|| format!("write `{}`", settings.display()))?;
     let mut child = Command::new(&server.program)
         .args(server.args(&settings, data))
         .args(["--bootstrap", "--enforce-storage-engine="])

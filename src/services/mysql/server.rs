@@ -146,7 +146,7 @@ fn prepare(own: &Own) -> Result<Prepared> {
     let base = base::ensure(&server, &machine.cache)?;
     let lock = datadir::lock(own)?;
     let settings = own.space.run.join("mysql.cnf");
-    datadir::write_private(&settings, base::SETTINGS)?;
+    datadir::write_private(&settings, &base::settings(machine.disk))?;
     let init = own.space.run.join("mysql.sql");
     datadir::write_private(&init, &rights(&own.name, &own.password))?;
     Ok(Prepared { server, base, settings, init, lock })
