@@ -1,22 +1,31 @@
-import tempfile
+"""Run by `dae test`: each run has a database, a store, a cache and a mailbox of its own, with nothing in them."""
+
+import io
 import unittest
-from pathlib import Path
+
+from dae.api.beansdb import bdb
+from dae.api.memcache import mc
+from dae.api.sqlstore import store
+from dae.api.testing import login
 
 from app import NAME_LENGTH, TEXT_LENGTH, app
+
+PNG = b"\x89PNG\r\n\x1a\n and more"
 
 
 class GuestbookTest(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        app.config.update(TESTING=True, DATABASE=Path(folder.name) / "made" / "guestbook.sqlite3")
+        store.execute("truncate table line")
+        store.commit()
+        mc.delete("visits")
         self.client = app.test_client()
 
     def page(self):
         return self.client.get("/").get_data(as_text=True)
 
-    def test_it_begins_empty(self):
+    def test_it_begins_empty_and_counts_visits(self):
         self.assertIn("Nobody was here yet.", self.page())
+        self.assertIn("Looked at 2 times.", self.page())
 
     def test_what_is_written_is_read_newest_first(self):
         for text in ["first", "second"]:
@@ -44,6 +53,21 @@ class GuestbookTest(unittest.TestCase):
             self.assertIn('class="problem"', answer.get_data(as_text=True))
         self.assertIn("kept</textarea>", answer.get_data(as_text=True))
         self.assertIn("Nobody was here yet.", self.page())
+
+    def test_who_is_logged_in_has_a_name_a_motto_and_a_face(self):
+        self.assertIn("/_dae/login", self.client.get("/me").location)
+        with login("Ada") as ada:
+            profile = {"motto": "Notes by the translator", "face": (io.BytesIO(PNG), "me.png")}
+            self.assertEqual(self.client.post("/me", data=profile).status_code, 303)
+            self.client.post("/", data={"name": "somebody else", "text": "hello"})
+            page = self.page()
+        self.assertIn("<footer>Ada, <em>Notes by the translator</em>", page)
+        self.assertIn(f'src="/faces/{bdb.get("profile:" + ada.id)["face"]}"', page)
+
+    def test_a_face_is_a_picture(self):
+        with login("Bob"):
+            answer = self.client.post("/me", data={"face": (io.BytesIO(b"#!/bin/sh"), "me.png")})
+        self.assertEqual(answer.status_code, 422)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS line (
+    id      INT AUTO_INCREMENT PRIMARY KEY,
+    author  VARCHAR(64) NOT NULL DEFAULT '',
+    name    VARCHAR(40) NOT NULL,
+    text    VARCHAR(500) NOT NULL,
+    written DATETIME NOT NULL
+);
