@@ -4,9 +4,7 @@ import io
 import unittest
 
 from dae.api.beansdb import bdb
-from dae.api.memcache import mc
-from dae.api.sqlstore import store
-from dae.api.testing import login
+from dae.api.testing import login, reset
 
 from app import NAME_LENGTH, TEXT_LENGTH, app
 
@@ -15,9 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n and more"
 
 class GuestbookTest(unittest.TestCase):
     def setUp(self):
-        store.execute("truncate table line")
-        store.commit()
-        mc.delete("visits")
+        reset()
         self.client = app.test_client()
 
     def page(self):

@@ -40,7 +40,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let mut tests = Prepared::new(context, &app, settings, &python, &services)?;
     if DevSettings::read(&app.root, settings)?.0.permdir.is_none() {
         let permdir = folder.path().join("permdir");
-        std::fs::create_dir(&permdir).doing(|| format!("make the folder `{}`", permdir.display()))?;
+        std::fs::create_dir_all(&permdir).doing(|| format!("make the folder `{}`", permdir.display()))?;
         tests = tests.set("DAE_PERMDIR", &permdir);
     }
     let exit = services.block_on(tests.run())?;
