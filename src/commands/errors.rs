@@ -119,7 +119,7 @@ impl Text for Shown {
             for frame in &exception.frames {
                 let place = format!("  {}:{} in {}", frame.file, frame.line, frame.function);
                 let shown = format!("{}\n    {}", quiet(&place), quiet(&frame.code));
-                let _ = writeln!(text, "{}", if frame.own { shown } else { paint.dim(&shown).to_string() });
+                let _ = writeln!(text, "{}", if frame.own { shown } else { paint.dim(&shown) });
             }
             let message = quiet(&exception.message);
             let _ = writeln!(text, "{}: {message}\n", paint.bad(&quiet(&exception.kind)));

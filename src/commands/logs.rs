@@ -99,7 +99,7 @@ impl Text for One {
         let time = time.map_or_else(|| " ".repeat(8), |time| time.to_zoned(zone).strftime("%H:%M:%S").to_string());
         // Nothing that was logged may steer the terminal.
         let text = text.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
-        let text = if *level >= Level::Error { paint.bad(&text).to_string() } else { text };
+        let text = if *level >= Level::Error { paint.bad(&text) } else { text };
         format!("{} {} {text}", paint.dim(&time), paint.key(process))
     }
 }
@@ -185,9 +185,10 @@ fn local(args: &Args, app: &App, context: &Context) -> Outcome {
     {
         let problem = Problem::new("logs.process", format!("there is no log of a process `{name}`"));
         processes.sort();
-        return Err(match processes.is_empty() {
-            true => problem.try_running("dae serve"),
-            false => problem.hint(format!("there is: {}", processes.join(", "))),
+        return Err(if processes.is_empty() {
+            problem.try_running("dae serve")
+        } else {
+            problem.hint(format!("there is: {}", processes.join(", ")))
         });
     }
     let Some(mut follow) = follow else { return Ok(Box::new(Local { lines: last.into() })) };

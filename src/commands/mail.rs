@@ -202,8 +202,8 @@ fn open(args: &OpenArgs, store: &Store, data: &std::path::Path, context: &Contex
     let kept = find(store, args.number)?;
     let message = Message::read(&store.read(kept.number)?);
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let headers: String =
-        message.headers.iter().map(|(name, value)| format!("<div><b>{name}:</b> {}</div>\n", escape(value))).collect();
+    let header = |(name, value): &(String, String)| format!("<div><b>{name}:</b> {}</div>", escape(value));
+    let headers = message.headers.iter().map(header).collect::<Vec<_>>().join("\n");
     let body = match (&message.html, &message.text) {
         (Some(html), _) => html.clone(),
         (None, text) => format!("<pre>{}</pre>", escape(text.as_deref().unwrap_or_default())),

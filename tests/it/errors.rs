@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::harness::{Http, Place, get};
 use crate::mail::{app, platform, python_with, serve};
 
-const RAISES: &str = r#"
+const RAISES: &str = r"
     path = environ['PATH_INFO']
     if path == '/late':
         start_response('200 OK', [])
@@ -27,7 +27,7 @@ const RAISES: &str = r#"
 def late():
     yield b'begun'
     raise RuntimeError('too late')
-"#;
+";
 
 const YAML: &str = "application: app\nprotected_files: [local_config.py]\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n";
 

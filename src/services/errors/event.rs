@@ -135,9 +135,9 @@ fn message(report: &Map<String, Value>) -> Option<String> {
 fn key(report: &Map<String, Value>, exceptions: &[Exception], kind: &str, message: &str) -> String {
     let mut ours = String::new();
     for exception in exceptions {
-        let _ = write!(ours, "{}\n", exception.kind);
+        let _ = writeln!(ours, "{}", exception.kind);
         for frame in exception.frames.iter().filter(|frame| frame.own) {
-            let _ = write!(ours, "{}\0{}\n", frame.file, frame.function);
+            let _ = writeln!(ours, "{}\0{}", frame.file, frame.function);
         }
     }
     if exceptions.is_empty() {

@@ -22,6 +22,7 @@ use super::{Running, Space};
 use crate::problem::{Doing as _, Problem, Result};
 
 /// Listens on a port of its own, and keeps what is reported below the space.
+#[expect(clippy::unused_async, reason = "it is started as all services are")]
 pub async fn start(space: &Space) -> Result<Running> {
     let listener = TcpListener::from_std(space.listen("errors")?).doing(|| "open a port for errors")?;
     let address = listener.local_addr().doing(|| "find the port for errors")?;
@@ -38,5 +39,5 @@ fn random_key() -> Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| Problem::new("errors.key", "there is no randomness").because(error))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }

@@ -122,7 +122,7 @@ fn abs_paths<'a>(object: &'a Map<String, Value>, found: &mut Vec<&'a str>) {
             Value::String(path) if name == "abs_path" && found.len() < 200 => found.push(path),
             Value::Object(object) => abs_paths(object, found),
             Value::Array(values) => {
-                values.iter().filter_map(Value::as_object).for_each(|object| abs_paths(object, found))
+                values.iter().filter_map(Value::as_object).for_each(|object| abs_paths(object, found));
             }
             _ => {}
         }

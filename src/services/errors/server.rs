@@ -215,8 +215,8 @@ async fn old_store((State(intake), query, headers): Asked, body: Bytes) -> Respo
 fn key(headers: &HeaderMap, query: &[(String, String)]) -> Option<String> {
     let names = ["x-sentry-auth", "authorization"];
     let said = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).find_map(|value| {
-        let parts = value.trim_start_matches("Sentry ").split(',');
-        parts.filter_map(|part| part.trim().strip_prefix("sentry_key=")).next().map(str::to_owned)
+        let mut parts = value.trim_start_matches("Sentry ").split(',');
+        parts.find_map(|part| part.trim().strip_prefix("sentry_key=")).map(str::to_owned)
     });
     said.or_else(|| query.iter().find(|(name, _)| name == "sentry_key").map(|(_, value)| value.clone()))
 }
@@ -234,5 +234,5 @@ fn fresh_id() -> String {
     let mut random = [0; 16];
     // Without randomness two of them may be taken for one.
     let _ = getrandom::fill(&mut random);
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(random))
 }

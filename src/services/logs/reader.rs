@@ -32,7 +32,9 @@ pub fn read(folders: &[(PathBuf, &str)], mut hear: impl FnMut(Line)) -> Result<(
         })
         .collect();
     keyed.sort_by_key(|(time, _)| *time);
-    keyed.into_iter().for_each(|(_, line)| hear(line));
+    for (_, line) in keyed {
+        hear(line);
+    }
     Ok(())
 }
 
@@ -145,7 +147,9 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         let write = |name: &str, lines: &[&str]| {
             let mut file = File::options().create(true).append(true).open(folder.join(name)).unwrap();
-            lines.iter().for_each(|line| writeln!(file, "2026-11-22T18:34:{line}").unwrap());
+            for line in lines {
+                writeln!(file, "2026-11-22T18:34:{line}").unwrap();
+            }
         };
         write("web.log.1", &["10.000Z one"]);
         write("web.log", &["12.000Z three", "14.000Z ERROR five"]);

@@ -94,7 +94,8 @@ impl Server {
         loop {
             let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
             if length > LARGEST {
-                return self.refuse(&format!("a frame of {length} bytes"));
+                self.refuse(&format!("a frame of {length} bytes"));
+                return Ok(());
             }
             // As it comes, and not as it is said to be: memory for what is sent only.
             let mut frame = Vec::new();
@@ -107,16 +108,18 @@ impl Server {
             match reply {
                 Ok(Some(reply)) => stream.write_all(&reply).await?,
                 Ok(None) => {}
-                Err(why) => return self.refuse(&why),
+                Err(why) => {
+                    self.refuse(&why);
+                    return Ok(());
+                }
             }
         }
     }
 
-    fn refuse(&self, why: &str) -> io::Result<()> {
+    fn refuse(&self, why: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let line = format!("a client that speaks no framed, binary Thrift was hung up on: {why}");
         self.tell.note("scribe", line.replace(char::is_control, " "));
-        Ok(())
     }
 
     /// The answer to a frame.

@@ -18,6 +18,7 @@ use super::{Running, Space};
 use crate::problem::{Doing as _, Result};
 
 /// Listens on a port of its own, and keeps what comes below the space.
+#[expect(clippy::unused_async, reason = "it is started as all services are")]
 pub async fn start(space: &Space) -> Result<Running> {
     let listener = TcpListener::from_std(space.listen("mail")?).doing(|| "open a port for mail")?;
     let address = listener.local_addr().doing(|| "find the port for mail")?;

@@ -103,7 +103,7 @@ impl Desk {
                 }
                 Action::Finish => {
                     let kept = self.coming.take().map(|coming| coming.and_then(|coming| self.store.keep(coming)));
-                    replies.push_str(&match kept {
+                    let reply = match kept {
                         Some(Ok(number)) => {
                             self.announce(number);
                             format!("250 2.0.0 kept as {number}\r\n")
@@ -114,7 +114,8 @@ impl Desk {
                             format!("452 4.3.1 it could not be kept: {error}\r\n")
                         }
                         None => "451 4.3.0 there is no message\r\n".into(),
-                    });
+                    };
+                    replies.push_str(&reply);
                 }
                 Action::Abandon => self.coming = None,
                 Action::Close => closes = true,

@@ -217,7 +217,7 @@ impl Session {
                     "HELP",
                 ];
                 let (last, more) = offered.split_last().unwrap_or((&"HELP", &[]));
-                let more: String = more.iter().map(|word| format!("250-{word}\r\n")).collect();
+                let more: String = more.iter().flat_map(|word| ["250-", word, "\r\n"]).collect();
                 actions.push(Action::Reply(format!("250-localhost\r\n{more}250 {last}\r\n")));
             }
             "MAIL" => self.mail(rest, actions),
@@ -443,9 +443,7 @@ impl Session {
         let mut words = rest.split_whitespace();
         let mechanism = words.next().unwrap_or_default().to_ascii_uppercase();
         match (mechanism.as_str(), words.next()) {
-            ("PLAIN" | "LOGIN", Some(word)) if mechanism == "PLAIN" => {
-                self.login(word.as_bytes(), Login::Last, actions)
-            }
+            ("PLAIN", Some(word)) => self.login(word.as_bytes(), Login::Last, actions),
             ("LOGIN", Some(word)) => self.login(word.as_bytes(), Login::User, actions),
             ("PLAIN", None) => {
                 actions.push(reply("334 "));
@@ -506,9 +504,9 @@ fn path<'a>(rest: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
 
 /// Why an address is not taken.
 fn refusal(path: &str, utf8: bool) -> Option<&'static str> {
-    if path.chars().any(|c| c.is_control() || c == ' ' || c == '<' || c == '>') && !path.starts_with('"') {
-        Some("553 5.1.3 that is no address")
-    } else if path.chars().any(char::is_control) || path.len() > 320 {
+    // A quoted local part may hold what else would end it.
+    let bad = |c: char| c.is_control() || [' ', '<', '>'].contains(&c) && !path.starts_with('"');
+    if path.chars().any(bad) || path.len() > 320 {
         Some("553 5.1.3 that is no address")
     } else if !utf8 && !path.is_ascii() {
         Some("553 5.6.7 an address beyond ASCII needs SMTPUTF8")

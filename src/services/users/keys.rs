@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use super::User;
 use crate::app::AppName;
@@ -87,7 +88,7 @@ impl Keys {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)
             .map_err(|error| Problem::new("users.key", "there is no randomness").because(error))?;
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sha2::Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
     /// The gateway's word to `app` that `user` asks.
