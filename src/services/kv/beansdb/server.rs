@@ -1,5 +1,6 @@
 //! Connections to the store. Knows the protocol and the store, and nothing of where the data is.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::{RecvError, TryRecvError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,8 @@ const MOST_WAITING: usize = 1024;
 const MOST_WAITING_BYTES: usize = 16 << 20;
 /// How long to wait where the system has no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// So much is read at once.
+const READ: usize = 1 << 16;
 const CLOSING: &str = "SERVER_ERROR the store is closing";
 
 /// Serves until it is told to stop; everything is written then.
@@ -98,17 +102,33 @@ impl Connection {
                     return self.send().await;
                 }
             }
-            self.settle().await;
-            self.send().await?;
-            self.input.reserve(1 << 14);
-            let read = tokio::select! {
-                read = self.stream.read_buf(&mut self.input) => read?,
-                () = stop.cancelled() => return Ok(()),
-            };
-            if read == 0 {
-                return Ok(());
+            if self.waiting.is_empty() {
+                self.send().await?;
             }
-            self.shelf.stats.bytes_read.fetch_add(read as u64, Relaxed);
+            self.input.reserve(READ);
+            // More may come before what is waiting is on disk: then it goes there together.
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut self.input) => {
+                    let read = read?;
+                    if read == 0 {
+                        self.settle().await;
+                        return self.send().await;
+                    }
+                    self.shelf.stats.bytes_read.fetch_add(read as u64, Relaxed);
+                }
+                written = first(&mut self.waiting) => {
+                    if let Some(Waiting { reply, .. }) = self.waiting.pop_front() {
+                        self.line(reply, &said(written));
+                    }
+                    self.settle_ready();
+                    self.send().await?;
+                }
+                () = stop.cancelled() => {
+                    self.settle().await;
+                    return self.send().await;
+                }
+            }
         }
     }
 
@@ -191,16 +211,23 @@ impl Connection {
     /// Waits for what was asked for, and answers.
     async fn settle(&mut self) {
         while let Some(Waiting { reply, written }) = self.waiting.pop_front() {
-            let line = match written.await {
-                Ok(Ok(Written::Stored)) => "STORED".into(),
-                Ok(Ok(Written::NotStored)) => "NOT_STORED".into(),
-                Ok(Ok(Written::Deleted)) => "DELETED".into(),
-                Ok(Ok(Written::NotFound)) => "NOT_FOUND".into(),
-                Ok(Ok(Written::Number(number))) => number.to_string().into(),
-                Ok(Err(problem)) => failed(&problem),
-                Err(_) => CLOSING.into(),
-            };
+            let line = said(written.await);
             self.line(reply, &line);
+        }
+        self.waiting_bytes = 0;
+    }
+
+    /// Answers what need not be waited for.
+    fn settle_ready(&mut self) {
+        while let Some(first) = self.waiting.front_mut() {
+            let written = match first.written.try_recv() {
+                Ok(written) => Ok(written),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Closed) => Err(()),
+            };
+            let reply = first.reply;
+            self.waiting.pop_front();
+            self.line(reply, &said(written));
         }
         self.waiting_bytes = 0;
     }
@@ -264,8 +291,29 @@ impl Connection {
     }
 }
 
+/// What the first of them came to; never, where there is none.
+async fn first(waiting: &mut VecDeque<Waiting>) -> Result<Result<Written>, RecvError> {
+    match waiting.front_mut() {
+        Some(first) => (&mut first.written).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer to a write; without one the store has closed.
+fn said<E>(written: Result<Result<Written>, E>) -> Cow<'static, str> {
+    match written {
+        Ok(Ok(Written::Stored)) => "STORED".into(),
+        Ok(Ok(Written::NotStored)) => "NOT_STORED".into(),
+        Ok(Ok(Written::Deleted)) => "DELETED".into(),
+        Ok(Ok(Written::NotFound)) => "NOT_FOUND".into(),
+        Ok(Ok(Written::Number(number))) => number.to_string().into(),
+        Ok(Err(problem)) => failed(&problem),
+        Err(_) => CLOSING.into(),
+    }
+}
+
 /// One line, whatever the problem says.
-fn failed(problem: &Problem) -> std::borrow::Cow<'static, str> {
+fn failed(problem: &Problem) -> Cow<'static, str> {
     let text: String = problem.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("SERVER_ERROR {text}").into()
 }
