@@ -100,7 +100,7 @@ fn ask(stream: &mut TcpStream, request: &[u8], answers: usize, buffer: &mut Vec<
 /// One request in ten is a set, of 100 bytes.
 fn request(number: usize, into: &mut Vec<u8>) {
     let key = number * 7919 % KEYS;
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         write!(into, "set key:{key} 0 0 100\r\n{:0100}\r\n", 7).unwrap();
     } else {
         write!(into, "get key:{key}\r\n").unwrap();
@@ -150,7 +150,7 @@ fn measure(server: &Server, clients: usize, pipelined: usize) -> Measured {
     let mut times: Vec<Duration> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     times.sort();
     let requests = (times.len() * pipelined) as f64;
-    let spent = processor(server) - before;
+    let spent = processor(server).checked_sub(before).unwrap();
     Measured {
         each_second: requests / begin.elapsed().as_secs_f64(),
         p99: times[times.len() * 99 / 100],
