@@ -84,7 +84,7 @@ fn ask(stream: &mut TcpStream, request: &[u8], answers: usize, buffer: &mut Vec<
     stream.write_all(request).unwrap();
     buffer.clear();
     let (mut seen, mut scanned) = (0, 0);
-    let mut bytes = [0; 64 << 10];
+    let mut bytes = vec![0; 64 << 10];
     while seen < answers {
         let read = stream.read(&mut bytes).unwrap();
         assert!(read > 0, "the server hung up");

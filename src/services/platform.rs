@@ -58,7 +58,7 @@ async fn all(space: &Space) -> Result<Vec<Running>> {
         errors::start(space).await?,
         logs::start(space).await?,
         mail::start(space).await?,
-        memcache::start(space).await?,
+        memcache::start(space)?,
         beansdb::start(space).await?,
         mysql::start(space).await?,
         queue::start(space).await?,

@@ -35,7 +35,7 @@ use crate::services::{Running, Space};
 const SOCKET: &str = "memcache.sock";
 
 /// Starts an app's memcached on a free port of this machine and on a socket. It is empty at its start, as every memcached is.
-pub async fn start(space: &Space) -> Result<Running> {
+pub fn start(space: &Space) -> Result<Running> {
     let (tcp, unix) = (space.listen("memcache")?, space.listen_unix(SOCKET)?);
     let port = tcp.local_addr().doing(|| "learn the port of memcache")?.port();
     let stop = CancellationToken::new();
