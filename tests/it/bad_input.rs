@@ -108,7 +108,7 @@ fn usage() {
     --- stderr
     error: unrecognized subcommand 'sevre'
 
-      tip: a similar subcommand exists: 'serve'
+      tip: some similar subcommands exist: 'service', 'serve'
 
     Usage: dae [OPTIONS] <COMMAND>
 

@@ -479,7 +479,7 @@ fn a_manifest_is_taken_when_all_it_names_is_there() {
     400 DIGEST_INVALID
     404 BLOB_UPLOAD_UNKNOWN
     404 NAME_INVALID
-    405 UNSUPPORTED
+    404 MANIFEST_UNKNOWN
     "
     );
 }

@@ -161,6 +161,6 @@ fn dae_cron_list_prints_the_next_runs() {
       2026-03-11T12:00:00+00:00
       2026-03-12T00:00:00+00:00
     ");
-    insta::assert_snapshot!(list(&["often", "-n", "1", "--json"]).stdout, @r#"{"jobs":[{"name":"often","next":["2026-03-07T12:00:00+00:00"],"overlap":"wait","schedule":"every 12 hours","timezone":"UTC","url":"/tasks/often"}]}"#);
+    insta::assert_snapshot!(list(&["often", "-n", "1", "--json"]).stdout, @r#"{"jobs":[{"name":"often","next":["2026-03-07T12:00:00+00:00"],"overlap":"wait","paused":false,"schedule":"every 12 hours","timezone":"UTC","url":"/tasks/often"}]}"#);
     assert_eq!(place.dae(["-C", "a", "cron", "list", "none"]).run().code, 1);
 }

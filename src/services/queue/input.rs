@@ -141,7 +141,7 @@ mod tests {
     }
 
     const SENT: &[u8] =
-        b"put 0 0 9 5\r\nhe\r\no\r\nput 0 0 9 3\r\nfour\r\nput 0 0 9 17\r\n0123456789abcdefg\r\nstats\r\n";
+        b"put 0 0 9 5\r\nhe\r\no\r\nput 0 0 9 3\r\nfour\r\nstats\r\nput 0 0 9 17\r\n0123456789abcdefg\r\nstats\r\n";
 
     #[test]
     fn however_it_is_split() {
@@ -152,7 +152,7 @@ mod tests {
             [
                 Request::Put(put(5), b"he\r\no"[..].into()),
                 Request::Refused(EXPECTED_CRLF),
-                // What was left of the body that was longer than it said.
+                // What was left of the body that was longer than it said is the beginning of the next line.
                 Request::Refused(super::super::command::UNKNOWN_COMMAND),
                 Request::TooBig,
                 Request::Command(Command::Stats),

@@ -144,7 +144,8 @@ mod tests {
         let other = Keys::of(tempfile::tempdir().unwrap().path()).unwrap();
         assert_eq!(other.read_session(&blog, &token), None);
         let (head, rest) = token.split_at(token.len() - 4);
-        assert_eq!(keys.read_session(&blog, &format!("{head}{}", rest.to_ascii_uppercase().replace('A', "B"))), None);
+        let other = if rest.starts_with('x') { 'y' } else { 'x' };
+        assert_eq!(keys.read_session(&blog, &format!("{head}{other}{}", &rest[1..])), None);
         assert_eq!(keys.read_session(&blog, "eyJhbGciOiJub25lIn0.e30."), None);
     }
 

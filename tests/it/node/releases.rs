@@ -255,7 +255,7 @@ fn what_is_no_app_is_told_so() {
         assert_eq!(answer.status, 422, "{}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     }
-    let large = vec![b' '; 100 << 10];
+    let large = vec![b' '; 600 << 10];
     assert_eq!(node.ask("POST", "/dae/v1/apps/daetest/releases", &[], &large).status, 413);
     let odd = node.ask(
         "POST",
