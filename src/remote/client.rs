@@ -1,6 +1,7 @@
 //! Speaks to a remote: every request carries the token and is counted, every failure becomes a Problem with the exit code
 //! `dae deploy` promises for it.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -122,6 +123,11 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none());
         if is_here(&url) {
             builder = builder.no_proxy();
+            // Below `localhost` every name is this machine's (RFC 6761, 6.3), and few systems know.
+            if let Some(name) = url.domain() {
+                builder =
+                    builder.resolve_to_addrs(name, &[([127, 0, 0, 1], 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]);
+            }
         }
         let http = builder.build().map_err(|error| {
             Problem::new("remote.tls", "could not get ready to speak to the remote").because(causes(&error))

@@ -83,6 +83,16 @@ pub fn said(text: &str, release: &str) -> (String, String) {
 }
 
 #[test]
+fn every_name_below_localhost_is_this_machine() {
+    let remote = Remote::new();
+    let kept: Value =
+        serde_json::from_str(&std::fs::read_to_string(remote.place.home(".config/dae/credentials.json")).unwrap())
+            .unwrap();
+    let url = format!("http://apps.localhost:{}", remote.port);
+    remote.place.dae(["remote", "add", "named", &url]).env("DAE_TOKEN", kept["prod"].as_str().unwrap()).ok();
+}
+
+#[test]
 fn deploy_change_break_and_roll_back() {
     let remote = Remote::new();
     let first = remote.dae(&["deploy", "--json", "-m", "the first"]).ok().json();

@@ -1,7 +1,7 @@
 //! The services of a node's apps: each app has its own, from its first release on for as long as the node runs.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::Mutex;
 
@@ -22,11 +22,14 @@ impl Platforms {
     }
 
     /// What the processes of `app` are told of its services; they are started where they do not run yet.
-    pub async fn env(&self, app: &AppName) -> Result<Vec<(String, String)>> {
+    /// `code` is the folder of the release that wants them.
+    pub async fn env(&self, app: &AppName, code: &Path) -> Result<Vec<(String, String)>> {
         let mut running = self.running.lock().await;
         if !running.contains_key(app) {
-            let (data, run) = (self.apps.join(app.as_str()).join("data"), self.run.join(format!("{app}-services")));
-            let machine = Machine { cache: self.apps.join(".cache"), ..Machine::default() };
+            let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
+            let (data, permdir) = (own.join("data"), Some(own.join("permdir")));
+            let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
+            let machine = Machine { code, permdir, cache, ..Machine::default() };
             let space = Space::new(app.clone(), data, run, Tell::nobody())?.on(machine);
             running.insert(app.clone(), Platform::start(&space).await?);
         }

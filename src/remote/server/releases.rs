@@ -324,7 +324,7 @@ impl Server {
         let server = self.clone();
         let python = super::blocking(move || server.interpreter(&minor)).await?;
         let settings = self.settings_of(app, Some(release.id))?;
-        let mut env = self.platforms.env(app).await?;
+        let mut env = self.platforms.env(app, &assembled.root).await?;
         env.retain(|(name, _)| !settings.env.contains_key(name));
         env.extend(settings.env.clone());
         let generation = Generation {
