@@ -67,7 +67,7 @@ fn serve(folder: &str) {
         let folder = std::path::PathBuf::from(folder);
         let name = dae::app::AppName::parse("bench").unwrap();
         let space = Space::new(name, folder.join("data"), folder.join("run"), Tell::nobody()).unwrap();
-        let running = memcache::start(&space).await.unwrap();
+        let running = memcache::start(&space).unwrap();
         println!("{}", running.env[0].1.rsplit(':').next().unwrap());
         std::future::pending::<()>().await;
     });

@@ -14,7 +14,7 @@ use dae::services::Tell;
 use dae::services::queue::{MAX_JOB, Settings, Sync, serve};
 use tokio_util::sync::CancellationToken;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const BODY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 fn main() {
@@ -25,7 +25,7 @@ fn main() {
         return memory();
     }
     for (name, sync, args) in [("fsync per put", "0", ["-f", "0"]), ("batched, 50 ms", "50", ["-f", "50"])] {
-        for (clients, jobs) in [(1, 400), (16, 4000), (64, 8000)] {
+        for (clients, jobs) in [(1, 1000), (16, 4000), (64, 8000)] {
             let jobs = if sync == "0" { jobs } else { jobs * 10 };
             let mut ratios = [Vec::new(), Vec::new()];
             let mut rates = [[0.0; 2]; 2];

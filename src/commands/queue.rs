@@ -124,7 +124,8 @@ struct Queues {
 
 #[derive(Debug, Serialize)]
 struct Queue {
-    queue: String,
+    #[serde(rename = "queue")]
+    name: String,
     ready: u64,
     reserved: u64,
     delayed: u64,
@@ -138,7 +139,7 @@ impl Text for Queues {
     fn text(&self, paint: Paint) -> String {
         let mut lines = vec![format!("{:24}{:>8}{:>10}{:>9}{:>8}", "", "ready", "reserved", "delayed", "failed")];
         lines.extend(self.queues.iter().map(|queue| {
-            let Queue { queue: name, ready, reserved, delayed, failed, paused_s, .. } = queue;
+            let Queue { name, ready, reserved, delayed, failed, paused_s, .. } = queue;
             let paused = if *paused_s > 0 { format!("  paused for {paused_s} s") } else { String::new() };
             format!("{}{ready:>8}{reserved:>10}{delayed:>9}{failed:>8}{paused}", paint.key(&format!("{name:24}")))
         }));
@@ -161,7 +162,7 @@ fn counts(client: &mut Client, name: &str) -> Result<Option<Queue>> {
     let pairs: BTreeMap<String, String> = pairs.into_iter().collect();
     let count = |key: &str| pairs.get(key).and_then(|value| value.parse().ok()).unwrap_or_default();
     Ok(Some(Queue {
-        queue: name.to_owned(),
+        name: name.to_owned(),
         ready: count("current-jobs-ready"),
         reserved: count("current-jobs-reserved"),
         delayed: count("current-jobs-delayed"),
@@ -173,7 +174,8 @@ fn counts(client: &mut Client, name: &str) -> Result<Option<Queue>> {
 
 #[derive(Debug, Serialize)]
 struct Job {
-    job: u64,
+    #[serde(rename = "job")]
+    number: u64,
     #[serde(flatten)]
     told: BTreeMap<String, String>,
     /// What was put: a task, or the text of another job.
@@ -189,7 +191,7 @@ impl Text for Job {
         let state = if told("state") == "buried" { "failed" } else { told("state") };
         let mut lines = vec![format!(
             "{}  {state}  in `{}`, {} s old",
-            paint.key(&self.job.to_string()),
+            paint.key(&self.number.to_string()),
             told("tube"),
             told("age")
         )];
@@ -213,12 +215,11 @@ impl Text for Job {
 }
 
 fn show(args: &JobArgs, client: &mut Client) -> Outcome {
-    let seen = match args.job {
-        Some(job) => client.peek(&format!("peek {job}"))?,
-        None => {
-            client.ask(&format!("use {}", args.queue))?;
-            client.peek("peek-buried")?
-        }
+    let seen = if let Some(job) = args.job {
+        client.peek(&format!("peek {job}"))?
+    } else {
+        client.ask(&format!("use {}", args.queue))?;
+        client.peek("peek-buried")?
     };
     let Some(Seen { id, body }) = seen else {
         return Err(match args.job {
@@ -235,7 +236,7 @@ fn show(args: &JobArgs, client: &mut Client) -> Outcome {
     let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
     let tube = told.get("tube").cloned().unwrap_or_default();
     let failure = failure(client, &tube, id)?.map(|(_, failure)| failure);
-    Ok(Box::new(Job { job: id, told, body, failure }))
+    Ok(Box::new(Job { number: id, told, body, failure }))
 }
 
 fn no_job(job: u64) -> Problem {

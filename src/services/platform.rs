@@ -61,7 +61,7 @@ async fn all(space: &Space) -> Result<Vec<Running>> {
         memcache::start(space)?,
         beansdb::start(space).await?,
         mysql::start(space).await?,
-        queue::start(space).await?,
+        queue::start(space)?,
         users::start(space).await?,
     ];
     running.extend(permdir::start(space)?);

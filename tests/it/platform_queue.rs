@@ -107,3 +107,82 @@ fn workers_run_beside_the_web_and_take_the_newest_code() {
     assert_eq!(last, "440");
     assert_eq!(serve.stop().code, 0);
 }
+
+#[test]
+fn what_failed_is_seen_and_repeated_by_hand() {
+    let place = Place::new();
+    app(&place, "queues:\n- {name: rough, workers: 1, retries: 0}\n");
+    place.write(
+        "plat/app.py",
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'']\n",
+    );
+    let dae = |args: &[&str]| place.dae(args).dir("plat");
+    let put = |code: &str| dae(&["run", "--", "python", "-c", &format!("import tasks; print({code})")]).ok().stdout;
+    let number = put("tasks.never.delay().job").trim().to_owned();
+    // Nothing serves: one worker in the foreground. Its last try but one.
+    let ran = dae(&["queue", "run", "rough"]).run();
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stdout.contains("tasks:never failed (ValueError: no way); again in 0 s"), "{ran}");
+    assert_eq!(dae(&["queue", "run", "rough"]).run().code, 1);
+    let listed = dae(&["queue", "list", "--json"]).ok().json();
+    let rough = listed["queues"].as_array().unwrap().iter().find(|queue| queue["queue"] == "rough").unwrap();
+    assert_eq!((&rough["failed"], &rough["ready"]), (&1.into(), &0.into()), "{listed}");
+    let shown = dae(&["queue", "show", &number]).ok().stdout;
+    assert!(
+        shown.contains("tasks:never") && shown.contains("ValueError: no way") && shown.contains("in never"),
+        "{shown}"
+    );
+    assert_eq!(dae(&["queue", "show", "--queue", "rough", "--json"]).ok().json()["job"].to_string(), number);
+    assert_eq!(dae(&["queue", "drain", "rough"]).ok().code, 0);
+
+    // The code is mended, and what failed is done by the workers.
+    place.write("plat/tasks.py", TASKS.replace("raise ValueError('no way')", "return 'done'"));
+    dae(&["queue", "retry", "--all", "rough"]).ok();
+    let stuck = dae(&["queue", "drain", "rough", "--timeout", "0"]).run();
+    assert!(stuck.code == 1 && stuck.stderr.contains("no worker waits"), "{stuck}");
+    let port = free_port();
+    let mut serve = place.dae(["serve", "plat", "--port", &port.to_string()]).spawn();
+    serve.until("tasks:never done in");
+    dae(&["queue", "drain", "rough"]).ok();
+    assert_eq!(dae(&["queue", "show", &number]).run().code, 1);
+    dae(&["queue", "pause", "rough", "--seconds", "60"]).ok();
+    let listed = dae(&["queue", "list"]).ok().stdout;
+    assert!(listed.contains("paused for"), "{listed}");
+    assert_eq!(dae(&["queue", "retry", "999"]).run().code, 1);
+    assert_eq!(serve.stop().code, 0);
+}
+
+/// The Python of a page of docs/, and its YAML.
+fn page(name: &str) -> (String, String) {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap();
+    let part = |fence: &str| text.split(fence).nth(1).unwrap().split("```").next().unwrap().to_owned();
+    (part("```python\n"), part("```yaml\n"))
+}
+
+#[test]
+fn the_pages_snippets_work() {
+    let place = Place::new();
+    let (tasks, queues) = page("queue.md");
+    let (feed, daemons) = page("daemons.md");
+    let (nightly, cron) = page("cron.md");
+    let yaml = format!("application: plat\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n{queues}{daemons}{cron}");
+    place.write("plat/app.yaml", yaml).write("plat/pip-req.txt", "");
+    place.write(
+        "plat/app.py",
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'yes']\n",
+    );
+    let (task, calls) = tasks.split_once("\n\n\npending").unwrap();
+    place
+        .write("plat/sums.py", task)
+        .write("plat/calls.py", format!("from sums import add, datetime, mq\npending{calls}"));
+    place.write("plat/feed.py", feed).write("plat/jobs/nightly.py", nightly);
+    let port = free_port();
+    let mut serve = place.dae(["serve", "plat", "--port", &port.to_string(), "--no-cron"]).spawn();
+    serve.until("looking plat");
+    let calls = place.dae(["run", "--", "python", "calls.py"]).dir("plat").ok();
+    assert_eq!(calls.stdout, "42\n");
+    let ran = place.dae(["cron", "run", "nightly", "--at", "2026-03-08T03:00:00Z"]).dir("plat").ok();
+    assert_eq!(ran.stdout, "nightly for 2026-03-08T03:00:00Z\n");
+    assert_eq!(place.dae(["cron", "run", "digest"]).dir("plat").ok().stdout, "yes\n");
+    assert_eq!(serve.stop().code, 0);
+}

@@ -299,17 +299,17 @@ impl Task {
             .generation
             .as_ref()
             .and_then(|generation| generation.manifest.cron.iter().find(|known| known.name == job).cloned());
-        match found {
-            Some(job) => self.start(&job, due, "hand", Some(reply)),
-            None => {
-                let problem = match self.generation {
-                    Some(_) => Problem::new("cron.unknown", format!("app.yaml has no cron job `{job}`"))
-                        .try_running("dae cron list"),
-                    None => Problem::new("cron.broken", "the app cannot be run as it is").try_running("dae check"),
-                };
-                let _ = reply.send(Err(problem));
-            }
+        if let Some(job) = found {
+            return self.start(&job, due, "hand", Some(reply));
         }
+        let problem = match self.generation {
+            Some(_) => {
+                Problem::new("cron.unknown", format!("app.yaml has no cron job `{job}`")).try_running("dae cron list")
+            }
+            None => Problem::new("cron.broken", "the app cannot be run as it is").try_running("dae check"),
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(Err(problem));
     }
 
     fn missed(&self, job: &CronJob, due: Timestamp, count: usize) {

@@ -52,7 +52,7 @@ pub(super) struct Journal {
 struct Files {
     current: Option<(u32, Arc<File>)>,
     /// Written since the disk was last waited for.
-    unsafe_files: Vec<Arc<File>>,
+    unsynced: Vec<Arc<File>>,
     /// A file was made or removed.
     folder_changed: bool,
     /// Told and not written, for the disk was full; the first of it up to `length` of the current file.
@@ -259,9 +259,9 @@ impl Journal {
                 return Err(error);
             }
             files.length += chunk.bytes.len() as u64;
-            if files.unsafe_files.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
+            if files.unsynced.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
                 let file = file.clone();
-                files.unsafe_files.push(file);
+                files.unsynced.push(file);
             }
             files.backlog.pop_front();
         }
@@ -272,7 +272,7 @@ impl Journal {
         let end = self.write(store)?;
         let (written, folder_changed) = {
             let mut files = lock(&self.files);
-            (std::mem::take(&mut files.unsafe_files), std::mem::take(&mut files.folder_changed))
+            (std::mem::take(&mut files.unsynced), std::mem::take(&mut files.folder_changed))
         };
         for file in &written {
             file.sync_data()?;

@@ -52,7 +52,7 @@ pub struct Settings {
 }
 
 /// Starts the queue of an app.
-pub async fn start(space: &Space) -> Result<Running> {
+pub fn start(space: &Space) -> Result<Running> {
     let listener = TcpListener::from_std(space.listen("queue")?).doing(|| "open a port for the queue")?;
     let address = listener.local_addr().doing(|| "find the queue's port")?;
     let settings = Settings { folder: space.data.join("queue"), max_job: MAX_JOB, sync: Sync::EveryJob };

@@ -174,11 +174,15 @@ fn framed(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 fn u64s<const N: usize>(to: &mut Vec<u8>, values: [u64; N]) {
-    values.iter().for_each(|value| to.extend_from_slice(&value.to_le_bytes()));
+    for value in values {
+        to.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 fn u32s<const N: usize>(to: &mut Vec<u8>, values: [u32; N]) {
-    values.iter().for_each(|value| to.extend_from_slice(&value.to_le_bytes()));
+    for value in values {
+        to.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 struct Reader<'a>(&'a [u8]);

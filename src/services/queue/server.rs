@@ -35,10 +35,8 @@ impl Queue {
     pub fn open(settings: &Settings, tell: Tell) -> Result<Self> {
         let mut store = Store::new(settings.max_job);
         let journal = Journal::open(&settings.folder, &mut store, settings.sync, tell)?;
-        let mut id = [0; 8];
-        // Without it two runs look alike in the statistics.
-        let _ = getrandom::fill(&mut id);
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Without a number of its own a run looks like the last one in the statistics.
+        let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
         Ok(Self { store: Mutex::new(store), journal, began: Instant::now(), id })
     }
 
@@ -63,14 +61,12 @@ pub(super) async fn serve(listener: TcpListener, settings: Settings, tell: Tell,
     loop {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Too many files are open; some will be closed.
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            // Too many files are open; some will be closed.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            continue;
         };
         let open = match &queue {
             Some(open) => open.clone(),

@@ -253,8 +253,8 @@ impl Store {
 
     /// A job that `connection` reserved; or that somebody did before the server was started anew, whoever that was.
     pub fn holds(&self, connection: u32, id: u64) -> bool {
-        let held = |job: &Box<Job>| job.state == State::Reserved && [connection, NOBODY].contains(&job.holder);
-        self.jobs.get(&id).is_some_and(held)
+        let holders = [connection, NOBODY];
+        self.jobs.get(&id).is_some_and(|job| job.state == State::Reserved && holders.contains(&job.holder))
     }
 
     pub fn delete(&mut self, connection: u32, id: u64) -> bool {

@@ -29,7 +29,7 @@ impl Stage {
         let cluster = Cluster::start(&place);
         place.write("hello/app.yaml", "application: hello\nhandlers:\n- {url: /.*, wsgi_app: app:app}\ndaemons:\n- {name: feed, script: feed.py}\n");
         place.write("hello/feed.py", "");
-        let stage = Self { place, cluster, registry: registry };
+        let stage = Self { place, cluster, registry };
         stage.edit(1);
         remote(&stage.place, &stage.registry, &[]);
         Some(stage)
