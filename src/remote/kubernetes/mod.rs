@@ -1,16 +1,16 @@
 //! A cluster as a remote: an app becomes objects of the standard API, and a release is their change, watched to its end.
 //! Nothing of ours runs in the cluster. Knows no node.
 //!
-//! - [`manifests`]: from app.yaml to objects; pure
-//! - [`workload`]: the pods of them; pure
-//! - [`registry`]: images to and from a plain registry
-//! - [`api`]: the cluster's API server
-//! - [`problems`]: what it refuses, in words
-//! - [`look`]: what it has, and what this user may do there
-//! - [`history`]: the releases it remembers
-//! - [`verdict`]: whether a Deployment has arrived; pure
-//! - [`rollout`]: a release from the first object to the verdict
-//! - [`plan`]: what a deploy would change, as a difference
+//! - `manifests`: from app.yaml to objects; pure
+//! - `workload`: the pods of them; pure
+//! - `registry`: images to and from a plain registry
+//! - `api`: the cluster's API server
+//! - `problems`: what it refuses, in words
+//! - `look`: what it has, and what this user may do there
+//! - `history`: the releases it remembers
+//! - `verdict`: whether a Deployment has arrived; pure
+//! - `rollout`: a release from the first object to the verdict
+//! - `plan`: what a deploy would change, as a difference
 
 pub mod api;
 pub mod history;

@@ -1,8 +1,8 @@
 //! The task queue: a server of beanstalkd's protocol whose jobs outlive it.
 //!
-//! Theory of operation. Every client is a task; all of them do their requests on one [`store::Store`] under a lock that is never
+//! Theory of operation. Every client is a task; all of them do their requests on one `Store` under a lock that is never
 //! held across a wait. What a request changes the store tells its log; the answer goes out when that is written
-//! ([`journal::Journal`]), or safe on the disk, as the [`Sync`] policy says. A job that was reserved when the server died stays so until its
+//! (`Journal`), or safe on the disk, as the `Sync` policy says. A job that was reserved when the server died stays so until its
 //! time to run is over, and whoever reserved it may still delete it: a server that is killed runs nothing twice.
 
 mod client;

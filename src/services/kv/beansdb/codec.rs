@@ -22,7 +22,7 @@ pub enum Reply {
     Unwanted,
 }
 
-/// What a client asks for. A key in it need not be one that the store takes: see [`is_key`].
+/// What a client asks for. A key in it need not be one that the store takes: see `is_key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Get(Vec<Bytes>),

@@ -150,7 +150,7 @@ impl Store {
         Stored::read(&file, slot).map(Some)
     }
 
-    /// The lines of a listing; see [`Tree::list`].
+    /// The lines of a listing; see `Tree::list`.
     pub fn list(&self, path: &[u8]) -> Option<Vec<u8>> {
         self.shared.read().tree.list(path)
     }
