@@ -150,6 +150,9 @@ impl Drop for Process {
     }
 }
 
+/// How a process ended whose end somebody else took note of: only `guardian::end_descendants` does, and it kills.
+const BURIED: End = End::Signal(Signal::SIGKILL as i32);
+
 struct Parts {
     pid: Pid,
     output: Box<dyn Read + Send>,
@@ -205,7 +208,7 @@ fn in_pipe(spec: &Spec, files: Vec<OwnedFd>) -> io::Result<Parts> {
             Some(signal) => End::Signal(signal),
             None => End::Code(status.code().unwrap_or(-1)),
         },
-        Err(_) => End::Code(-1),
+        Err(_) => BURIED,
     };
     Ok(Parts { pid, output: Box::new(reader), keyboard: None, wait: Box::new(wait) })
 }
@@ -232,7 +235,7 @@ fn in_pty(spec: &Spec) -> io::Result<Parts> {
                 Some(_) => End::Signal(Signal::SIGKILL as i32),
                 None => End::Code(i32::try_from(status.exit_code()).unwrap_or(-1)),
             },
-            Err(_) => End::Code(-1),
+            Err(_) => BURIED,
         };
         drop(master);
         end
