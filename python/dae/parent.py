@@ -6,8 +6,8 @@ folder of its own, not the app's), and
     control     path of the unix stream socket to talk on, one JSON value a line
     preload     names of the modules to import, in this order; never the app's own
 
-It says ``{"warm": {"refused": ..., "failed": [...]}}`` once: `refused` is null, or why nothing may be forked from it;
-`failed` names what could not be imported without the app. Then it hears ``{"fork": ID, "config": {...}}``, where
+It says ``{"warm": {"refused": ..., "failed": [...], "files": [...]}}`` once: `refused` is null, or why nothing may be forked from
+it; `failed` names what could not be imported without the app; `files` are those of packages that it has imported. Then it hears ``{"fork": ID, "config": {...}}``, where
 `config` has all keys of boot.py and `output`, the path of a terminal or a named pipe to print to, and says
 ``{"forked": ID, "pid": PID}``, and ``{"ended": PID, "code": N}`` or ``{"ended": PID, "signal": N}`` when one is gone.
 When nobody is there to talk to any more, it ends.
@@ -71,7 +71,14 @@ class Parent:
         gc.collect()
         # What is here now is never garbage, so no collection needs to touch and so copy its pages.
         gc.freeze()
-        self.say({"warm": {"refused": self.refusal(), "failed": failed}})
+        self.say({"warm": {"refused": self.refusal(), "failed": failed, "files": self.files()}})
+
+    def files(self):
+        """What would be another module if it changed. Python's own library and the runtime set do not."""
+        library, site = os.path.dirname(os.__file__) + os.sep, os.sep + "site-packages" + os.sep
+        ours = self.config["runtime"] + os.sep
+        files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+        return [file for file in files if file and not file.startswith(ours) and (site in file or not file.startswith(library))]
 
     def refusal(self):
         """Why a fork would not be like a fresh start, or None."""

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, DevSettings};
-use crate::node::{Generation, Launch, contract};
+use crate::node::{Edition, Generation, Launch, contract};
 use crate::python;
 use crate::services::Provided;
 
@@ -33,7 +33,7 @@ pub fn provided_env(services: &[Provided], settings: &DevSettings, root: &Path) 
 impl Local<'_> {
     /// A generation of the app as it is on disk. `edition` changes with the packages; `learned` is where it is kept what a
     /// warm parent should import.
-    pub fn generation(&self, edition: u64, learned: Option<PathBuf>) -> Generation {
+    pub fn generation(&self, edition: Edition, learned: Option<PathBuf>) -> Generation {
         let Self { app, python, settings, services, inherited } = self;
         let path =
             inherited.iter().find(|(name, _)| name == "PATH").map_or("/usr/bin:/bin", |(_, value)| value.as_str());
@@ -58,7 +58,7 @@ impl Local<'_> {
     /// The environment of a command that runs like the app's own processes: the contract, and, for any Python in it, the
     /// app's code and the runtime set on the path.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let mut env = contract::environment(&self.generation(0, None), SDK, self.inherited);
+        let mut env = contract::environment(&self.generation(Edition::default(), None), SDK, self.inherited);
         let before = env.iter().position(|(name, _)| name == "PYTHONPATH").map(|at| env.swap_remove(at).1);
         let finder = self.python.runtime.join("dae/path").to_string_lossy().into_owned();
         let path = before.map_or_else(|| finder.clone(), |before| format!("{finder}:{before}"));

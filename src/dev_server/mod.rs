@@ -32,7 +32,7 @@ pub use session::{Server, Session, not_served};
 
 use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Gateway, Routes, serve};
-use crate::node::{self, Cron, Hold, Hosts, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Cron, Edition, Hold, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::python;
 use crate::services::{self, Provided};
@@ -47,6 +47,9 @@ use watch::{Changed, Watch};
 const QUIET: Duration = Duration::from_millis(8);
 /// Whoever ends it does not want to wait; answers under way may take this long.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// Stands for what changed where nothing did.
+const RESTART: &str = "dae restart";
 
 /// What to serve and where.
 pub struct DevServer {
@@ -88,7 +91,7 @@ struct Serving {
     settings: DevSettings,
     services: Vec<Provided>,
     /// Counts how often the virtualenv was brought in line.
-    edition: u64,
+    edition: Edition,
     /// What the last change called for and could not be done: the next one calls for it again.
     owed: Change,
 }
@@ -156,7 +159,7 @@ impl DevServer {
             environment: None,
             settings: DevSettings::default(),
             services: self.services,
-            edition: 0,
+            edition: Edition::default(),
             owed: Change::Nothing,
         };
         // Nobody listens any more when the server goes down.
@@ -191,7 +194,7 @@ impl Serving {
             let (first, mut hold) = tokio::select! {
                 Some(()) = restarts.recv() => {
                     let hold = self.node.hold(&self.app.name);
-                    self.bring_up(Change::Pins, vec!["dae restart".into()], Instant::now(), hold).await;
+                    self.bring_up(Change::Pins, vec![RESTART.into()], Instant::now(), hold).await;
                     continue;
                 }
                 Some(word) = still.recv() => {
@@ -228,7 +231,12 @@ impl Serving {
 
     async fn bring_up(&mut self, change: Change, changed: Vec<PathBuf>, seen: Instant, hold: Hold) {
         let change = change.max(self.owed);
-        if let Err(problem) = self.prepare(change).await {
+        let because = match change {
+            Change::Manifest => "app.yaml changed",
+            _ if changed.iter().any(|path| path.as_os_str() == RESTART) => "a restart was asked for",
+            _ => "pip-req.txt changed",
+        };
+        if let Err(problem) = self.prepare(change, because).await {
             self.owed = change;
             return self.node.fail_after(&self.app.name, problem, hold);
         }
@@ -254,8 +262,8 @@ impl Serving {
         });
     }
 
-    /// Reads app.yaml again and brings the virtualenv in line, where the change calls for it.
-    async fn prepare(&mut self, change: Change) -> Result<()> {
+    /// Reads app.yaml again and brings the virtualenv in line, where the change calls for it; `because` of what.
+    async fn prepare(&mut self, change: Change, because: &'static str) -> Result<()> {
         self.settings = DevSettings::read(&self.root, "dev.yaml")?.0;
         if change == Change::Manifest {
             let name = self.app.name.clone();
@@ -282,7 +290,7 @@ impl Serving {
         match prepared.await {
             Ok(environment) => {
                 self.environment = Some(environment?);
-                self.edition += 1;
+                self.edition = Edition { number: self.edition.number + 1, because };
                 Ok(())
             }
             Err(error) => Err(Problem::new("serve.prepare", "the virtualenv could not be prepared").because(error)),

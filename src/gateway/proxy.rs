@@ -238,7 +238,15 @@ fn answer(
     }
     strip(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
-    response.map(|body| Leased { body, rest: Some((sender, lease)) }.boxed_unsync())
+    let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(is_event_stream);
+    let cut = streams.then(|| Box::pin(lease.cut()) as Pin<Box<dyn Future<Output = ()> + Send>>);
+    response.map(|body| Leased { body, cut, rest: Some((sender, lease)), over: false }.boxed_unsync())
+}
+
+/// Server-sent events: a stream without an end, whose clients connect again by themselves.
+fn is_event_stream(kind: &HeaderValue) -> bool {
+    let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -273,7 +281,10 @@ fn wants(headers: &HeaderMap) -> Wants {
 /// An answer's body with its lease; at its end the connection is free again.
 struct Leased {
     body: Incoming,
+    /// Ready when it is to end early, and in good order; none: it is never cut.
+    cut: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     rest: Option<(SendRequest<Body>, Lease)>,
+    over: bool,
 }
 
 impl Leased {
@@ -290,6 +301,15 @@ impl HttpBody for Leased {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(cx).is_ready()) {
+            self.cut = None;
+            // With the lease goes the connection, for its answer was not read to the end.
+            self.rest = None;
+            self.over = true;
+        }
+        if self.over {
+            return Poll::Ready(None);
+        }
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             None => self.finish(),

@@ -33,6 +33,17 @@ pub struct Routes {
 #[derive(Debug)]
 pub struct Lease {
     pub upstream: Arc<Upstream>,
+    /// As of the moment of the lease, so that no word to end is missed.
+    cuts: watch::Receiver<u64>,
+}
+
+impl Lease {
+    /// Ready when what does not end by itself is to end.
+    pub(super) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut cuts = self.cuts.clone();
+        // The sender lives in the upstream; should that be gone, so is the conversation.
+        async move { drop(cuts.changed().await) }
+    }
 }
 
 impl Drop for Lease {
@@ -103,7 +114,7 @@ impl Routes {
             match &*route.borrow_and_update() {
                 Route::Serving(upstream) => {
                     upstream.leases.send_modify(|count| *count += 1);
-                    return Ok(Lease { upstream: upstream.clone() });
+                    return Ok(Lease { upstream: upstream.clone(), cuts: upstream.cuts.subscribe() });
                 }
                 Route::Broken(problem) => return Err(NoLease::Broken(problem.clone())),
                 Route::Held => {}

@@ -8,7 +8,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::forgiving::Forgiving;
 use super::{Body, Rule};
@@ -28,8 +28,8 @@ pub struct Upstream {
     pub rules: Vec<Rule>,
     pub(super) leases: Arc<watch::Sender<usize>>,
     free: Arc<Mutex<Vec<Free>>>,
-    /// Ends the conversations that are no longer HTTP.
-    pub(super) cut: Arc<Notify>,
+    /// Counts up when what does not end by itself is to end: websockets, event streams.
+    pub(super) cuts: Arc<watch::Sender<u64>>,
 }
 
 /// A connection that waits for a request, and since when.
@@ -52,27 +52,28 @@ impl Upstream {
             rules: Vec::new(),
             leases: Arc::new(watch::Sender::new(0)),
             free: Arc::default(),
-            cut: Arc::default(),
+            cuts: Arc::new(watch::Sender::new(0)),
         }
     }
 
     /// The same server under other headers and rules: what is under way with one is under way with the other.
     #[must_use]
     pub fn again(&self) -> Self {
-        let Self { socket, leases, free, cut, .. } = self;
+        let Self { socket, leases, free, cuts, .. } = self;
         Self {
             socket: socket.clone(),
             headers: Vec::new(),
             rules: Vec::new(),
             leases: leases.clone(),
             free: free.clone(),
-            cut: cut.clone(),
+            cuts: cuts.clone(),
         }
     }
 
-    /// Ends websockets and other conversations that do not end by themselves.
+    /// Ends websockets and event streams, which do not end by themselves; their clients connect anew. What begins after this
+    /// goes on.
     pub fn cut(&self) {
-        self.cut.notify_waiters();
+        self.cuts.send_modify(|count| *count += 1);
     }
 
     /// Returns when nobody holds a lease.

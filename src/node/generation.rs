@@ -45,6 +45,14 @@ pub struct Launch {
     pub site: Option<PathBuf>,
     /// The runtime set: gunicorn, gevent and the `dae` package; behind the app's own packages on `sys.path`.
     pub runtime: PathBuf,
-    /// Another number means other packages: what a warm parent has imported is of no use any more.
-    pub edition: u64,
+    /// Another one means other packages: what a warm parent has imported is of no use any more.
+    pub edition: Edition,
+}
+
+/// Counts how often the packages, or how they are run, may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edition {
+    pub number: u64,
+    /// Why it counted up.
+    pub because: &'static str,
 }

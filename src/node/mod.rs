@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use cron::Cron;
 pub use event::Event;
-pub use generation::{Generation, Launch};
+pub use generation::{Edition, Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 
 use crate::app::AppName;

@@ -349,6 +349,10 @@ impl Task {
 
     /// Lets what is under way finish, then ends it; nobody waits for that.
     fn retire(&self, last: Running, drain: Duration) {
+        if self.rollout.meanwhile == Meanwhile::Hold {
+            // Never an old answer: who listens comes again, to the new one.
+            last.upstream.cut();
+        }
         let (events, app, grace) = (self.surroundings.events.clone(), self.app.clone(), self.rollout.end_within);
         self.behind.spawn(async move {
             // What has not finished by then is cut with the process.

@@ -5,9 +5,9 @@
 //! a fresh start (a thread, a connection) says so, and the generations start cold, with that reason.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,6 +43,8 @@ pub(super) struct Parent {
     known: HashSet<String>,
     /// Why nothing may be forked from it.
     refused: Option<String>,
+    /// What it has imported of packages, as it was then.
+    files: Vec<File>,
     forks: mpsc::UnboundedSender<Fork>,
     /// Ends with it, and so do all it forked.
     _process: Process,
@@ -67,6 +69,26 @@ enum Word {
 struct Warm {
     refused: Option<String>,
     failed: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+/// A file, and what tells whether it was written since.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    stamp: Option<(SystemTime, u64)>,
+}
+
+impl File {
+    fn now(path: PathBuf) -> Self {
+        let stamp = Self::stamp(&path);
+        Self { path, stamp }
+    }
+
+    fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+        let meta = path.metadata().ok()?;
+        Some((meta.modified().ok()?, meta.len()))
+    }
 }
 
 /// One app's warm parent, or none yet. Shared by the seat and what it starts.
@@ -183,16 +205,21 @@ impl Parent {
         tokio::spawn(talk(lines, write, wanted));
         let mut known: HashSet<String> = modules.into_iter().collect();
         known.extend(warm.failed);
-        Ok(Self { fit, known, refused: warm.refused, forks, _process: process, dir })
+        let files = warm.files.into_iter().map(File::now).collect();
+        Ok(Self { fit, known, refused: warm.refused, files, forks, _process: process, dir })
     }
 
     /// Why `generation` cannot be forked from this parent; `None` when it can.
     fn misfit(&self, generation: &Generation, settings: &Settings) -> Option<String> {
         let fit = Fit::of(generation, settings);
-        if let Some(refused) = &self.refused {
+        if let Some(file) = self.changed() {
+            let name = file.file_name().unwrap_or(file.as_os_str());
+            Some(format!("a package's file changed ({})", name.display()))
+        } else if let Some(refused) = &self.refused {
             Some(refused.clone())
         } else if fit.launch != self.fit.launch {
-            Some("the packages may have changed".into())
+            let because = generation.launch.edition.because;
+            Some(if because.is_empty() { "the packages may have changed" } else { because }.into())
         } else if fit == self.fit {
             None
         } else {
@@ -200,10 +227,17 @@ impl Parent {
         }
     }
 
+    /// A file of what it has imported that was written since. Looking takes about a microsecond a file.
+    fn changed(&self) -> Option<&Path> {
+        let changed = |file: &&File| File::stamp(&file.path) != file.stamp;
+        self.files.iter().find(changed).map(|file| &*file.path)
+    }
+
     /// Whether it is as good for the generations after `generation`, which imported `modules`, as a new one would be.
     fn suits(&self, generation: &Generation, settings: &Settings, modules: &[String]) -> bool {
         let lacks = modules.iter().any(|module| !self.known.contains(module));
-        let would_refuse_too = self.refused.is_some() && Fit::of(generation, settings) == self.fit;
+        let unchanged = Fit::of(generation, settings) == self.fit && self.changed().is_none();
+        let would_refuse_too = self.refused.is_some() && unchanged;
         !lacks && (would_refuse_too || self.misfit(generation, settings).is_none())
     }
 

@@ -34,7 +34,7 @@ fn app_py(version: u32) -> String {
 }
 
 #[derive(Debug)]
-struct Answered {
+pub struct Answered {
     begun: Instant,
     ended: Instant,
     kept: bool,
@@ -54,13 +54,13 @@ struct Shared {
 }
 
 /// The load; it flows until it is ended.
-struct Traffic {
+pub struct Traffic {
     shared: Arc<Shared>,
     clock: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Traffic {
-    fn start(port: u16, host: &str) -> Self {
+    pub fn start(port: u16, host: &str) -> Self {
         let shared = Arc::new(Shared {
             port,
             host: host.to_owned(),
@@ -82,7 +82,7 @@ impl Traffic {
     }
 
     /// Waits until this many more requests were answered.
-    fn more(&self, count: usize) {
+    pub fn more(&self, count: usize) {
         let answered = self.shared.answered.lock().unwrap();
         let enough = answered.len() + count;
         let lacks = |answered: &mut Vec<Answered>| answered.len() < enough;
@@ -91,7 +91,7 @@ impl Traffic {
     }
 
     /// Sends no more, waits for what is open and gives all there was.
-    fn end(mut self) -> Vec<Answered> {
+    pub fn end(mut self) -> Vec<Answered> {
         self.shared.ending.store(true, Ordering::SeqCst);
         self.clock.take().unwrap().join().unwrap();
         std::mem::take(&mut *self.shared.answered.lock().unwrap())
@@ -171,7 +171,7 @@ async fn ask(shared: &Shared, free: Option<TcpStream>, keep: bool) -> Result<(u3
 
 /// Nothing was lost, and the code was never older than what was changed, `[(version, when)]`; tells the longest time after
 /// a change that a request could begin and still get the last code.
-fn judge(what: &str, answered: &[Answered], changed: &[(u32, Instant)]) -> Duration {
+pub fn judge(what: &str, answered: &[Answered], changed: &[(u32, Instant)]) -> Duration {
     let lost: Vec<_> = answered.iter().filter(|one| one.version.is_err()).collect();
     let mut late = Duration::ZERO;
     let mut old = 0;
@@ -203,7 +203,7 @@ fn judge(what: &str, answered: &[Answered], changed: &[(u32, Instant)]) -> Durat
     // A few may overtake the system's word of a change; if requests were not held, it would be some after each.
     assert!(old <= changed.len() / 4, "{old} requests got old code");
     for kept in [true, false] {
-        assert!(count(kept) >= TIMES as usize * BETWEEN / 2, "that was no load");
+        assert!(count(kept) >= changed.len() * BETWEEN / 4, "that was no load");
     }
     late
 }

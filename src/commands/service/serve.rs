@@ -12,7 +12,7 @@ use crate::app::DevSettings;
 use crate::dev_server::local::{Local, SDK};
 use crate::dev_server::{Event, cron_dir, interfaces};
 use crate::gateway::Routes;
-use crate::node::{self, Hosts, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Edition, Hosts, Node, Rollout, Settings, Wanted};
 use crate::problem::{Problem, Result};
 use crate::python;
 use crate::term::{Done, Line, Tone};
@@ -41,7 +41,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let services = Services::open(context, &app)?;
     let inherited = &context.environment;
     let local = Local { app: &app, python: &python, settings: &settings, services: services.provided(), inherited };
-    let mut generation = local.generation(0, None);
+    let mut generation = local.generation(Edition::default(), None);
     let manifest = &mut generation.manifest;
     manifest.handlers.clear();
     manifest.daemons.clear();

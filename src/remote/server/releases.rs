@@ -13,7 +13,7 @@ use super::control::live_instead;
 use super::store::{Expected, SUPERSEDED};
 use super::{Collected, Server};
 use crate::app::AppName;
-use crate::node::{Event, Generation, Launch, Start, Wanted};
+use crate::node::{Edition, Event, Generation, Launch, Start, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
@@ -335,7 +335,7 @@ impl Server {
                 python: python.path,
                 site: Some(assembled.site.clone()),
                 runtime: assembled.runtime.clone(),
-                edition: 0,
+                edition: Edition::default(),
             },
             release: Some(release.id.to_string()),
             brought_by: Some(brought_by.to_string()),

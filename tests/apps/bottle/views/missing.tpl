@@ -1,0 +1,1 @@
+<h1>Not here</h1><p>{{why}}</p>

@@ -1,0 +1,1 @@
+new EventSource("/events").onmessage = message => console.log(message.data)

@@ -1,0 +1,2 @@
+SECRET_KEY = "only for a test"
+CURRENCY = "EUR"

@@ -1,0 +1,3 @@
+from forum import main
+
+app = main({"forum.title": "The forum"})
