@@ -5640,7 +5640,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__serve)
-            opts="-p -q -v -h --port --host --cold --detach --no-cron --open --fresh --json --color --quiet --verbose --help"
+            opts="-p -C -q -v -h --port --host --cold --detach --no-cron --open --fresh --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5655,6 +5655,10 @@ _dae() {
                     return 0
                     ;;
                 --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,32 +1,38 @@
 //! `dae serve`.
 
+mod already;
+mod background;
+mod debugger;
+mod screen;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
-use crate::dev_server::{DevServer, Event, Feed, Server, Session, port};
+use crate::dev_server::{DevServer, Event, Feed, Served, Session, Tagged, port};
 use crate::node::Cron;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::{Shared, Tell};
-use crate::term::{Done, END_OF_INPUT, Keys, Line, Tone};
+use crate::term::{self, Done, Line, Tone};
 
 /// Run the app here, with live reload
 ///
 /// Every save of the app's code is live with the next request; requests wait meanwhile and none is lost. A broken save shows
 /// its traceback as a page and here, and the next good one recovers. The virtualenv is made or brought in line by itself.
 ///
+/// Several apps share one port, each under its own name, and find each other's Thrift services by themselves.
+///
 /// Where the app is served already, this joins in: it shows what happens there, and Ctrl-C only leaves.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The app's folder
+    /// The app's folder; of several, the first is started first
     #[arg(value_name = "APP_DIR")]
-    pub directory: Option<PathBuf>,
+    pub directories: Vec<PathBuf>,
     /// The port to answer on
     #[arg(short, long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
@@ -52,200 +58,152 @@ pub struct Args {
 
 /// Who only looks whether the app is served holds its lock for a moment.
 const LOOKS_WITHIN: Duration = Duration::from_millis(500);
-const KEYS: &str = "[o]pen  [e]rrors  [r]estart  [?]  [q]uit";
-/// How long a server in the background may take until its port is open.
-const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let from = args.directory.as_ref().map_or_else(|| context.cwd.clone(), |directory| context.cwd.join(directory));
-    let root = app::find(&from)?;
-    if let Some(server) = Session::server(&root)? {
-        return join(context, &server, args.detach);
+    let roots = roots(&args.directories, context)?;
+    let (mut running, mut idle) = (Vec::new(), Vec::new());
+    for root in roots {
+        match Session::server(&root)? {
+            Some(server) => running.push(server),
+            None => idle.push(root),
+        }
+    }
+    for server in &running {
+        context.say("serving", format!("`{}` already, process {}", server.url, server.pid));
+    }
+    if idle.is_empty() {
+        return if args.detach { Ok(Box::new(Done::default())) } else { already::join(context, &running) };
     }
     if args.detach {
-        return detach(context, &root);
+        return background::start(context, &idle);
     }
     if let Some(exit) = foreground::guard()? {
         return Ok(Box::new(Done { exit }));
     }
-    let app = context.app_in(&root)?;
-    let (settings, warnings) = DevSettings::read(&app.root, "dev.yaml")?;
-    for warning in &warnings {
-        context.warn(warning);
+    let apps = idle.iter().map(|root| context.app_in(root)).collect::<Result<Vec<_>>>()?;
+    differ(&apps)?;
+    for app in &apps {
+        let (settings, warnings) = DevSettings::read(&app.root, "dev.yaml")?;
+        for warning in &warnings {
+            context.warn(warning);
+        }
+        for Elsewhere { service, address } in settings.elsewhere() {
+            tell(context, app, apps.len(), &Event::Elsewhere { service, address: address.to_string() });
+        }
     }
-    for Elsewhere { service, address } in settings.elsewhere() {
-        context.terminal.tell(&Event::Elsewhere { service, address: address.to_string() });
-    }
-    serve(&args, app, context)
+    serve(&args, apps, context)
 }
 
-fn serve(args: &Args, app: App, context: &Context) -> Outcome {
-    let mut session = Session::take_within(&app.root, LOOKS_WITHIN)?;
-    keep_schema(&app.root);
+/// The folders of the apps meant, each once.
+fn roots(directories: &[PathBuf], context: &Context) -> Result<Vec<PathBuf>> {
+    if directories.is_empty() {
+        return Ok(vec![app::find(&context.cwd)?]);
+    }
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for directory in directories {
+        let root = app::find(&context.cwd.join(directory))?;
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    Ok(roots)
+}
+
+/// One port has one app of a name.
+fn differ(apps: &[App]) -> Result<()> {
+    for (at, app) in apps.iter().enumerate() {
+        if let Some(other) = apps[..at].iter().find(|other| other.name == app.name) {
+            let message = format!("two of these apps are called `{}`", app.name);
+            return Err(Problem::new("serve.same-name", message)
+                .because(format!("in `{}` and in `{}`", other.root.display(), app.root.display()))
+                .hint("serve them apart, each with a `--port` of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// An app's event; among several it says whose it is.
+fn tell(context: &Context, app: &App, of: usize, event: &dyn term::Event) {
+    if of > 1 {
+        context.terminal.tell(&Tagged::new(app.name.as_str(), event));
+    } else {
+        context.terminal.tell(event);
+    }
+}
+
+fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
+    let mut sessions = Vec::new();
+    for app in &apps {
+        sessions.push(Session::take_within(&app.root, LOOKS_WITHIN)?);
+        keep_schema(&app.root);
+    }
     context.dirs.make_run()?;
     let listener = port::bind(SocketAddr::new(args.host, args.port))?;
     let runtime = foreground::runtime()?;
-    let services_run = services::run_dir(context)?;
-    let (tell, told) = mpsc::unbounded_channel();
-    let tell = Tell::new(move |event| drop(tell.send(event)));
-    let fresh = if args.fresh { Some(fresh_folder(&app.root)?) } else { None };
-    let run = services_run.path();
-    let space = || match &fresh {
-        Some(folder) => services::fresh_space(context, &app, folder.path(), run, tell),
-        None => services::space(context, &app, run, tell),
-    };
-    let shared = runtime.block_on(Shared::join(fresh.as_ref().map_or(&*app.root, |folder| folder.path()), space))?;
-    let (type_in, typed) = mpsc::unbounded_channel();
-    let server = DevServer {
-        root: app.root.clone(),
-        listener,
-        run_dir: context.dirs.run.clone(),
-        cold: args.cold,
-        cron: if args.no_cron { Cron::ByHand } else { Cron::BySchedule },
-        feed: Arc::new(Feed::default()),
-        cache_dir: context.dirs.cache.clone(),
-        inherited: context.environment.clone(),
-        services: shared.provided.clone(),
-        told,
-        typed,
-    };
-    let outcome = runtime.block_on(run_with_keys(server, app, args.open, &mut session, type_in, context));
-    runtime.block_on(shared.end());
+    let (mut served, mut seen, mut around) = (Vec::new(), Vec::new(), Vec::new());
+    let mut outcome = Ok(());
+    for (app, session) in apps.into_iter().zip(sessions) {
+        let (hear, told) = mpsc::unbounded_channel();
+        let (type_in, typed) = mpsc::unbounded_channel();
+        let surroundings = Surroundings::begin(&runtime, args, &app, hear, context);
+        let surroundings = match surroundings {
+            Ok(surroundings) => surroundings,
+            Err(problem) => {
+                outcome = Err(problem);
+                break;
+            }
+        };
+        let feed = Arc::new(Feed::default());
+        seen.push(screen::App { name: app.name.clone(), session, feed: feed.clone(), type_in, serving: None });
+        served.push(Served { app, feed, services: surroundings.shared.provided.clone(), told, typed });
+        around.push(surroundings);
+    }
+    if outcome.is_ok() {
+        let server = DevServer {
+            listener,
+            run_dir: context.dirs.run.clone(),
+            cold: args.cold,
+            cache_dir: context.dirs.cache.clone(),
+            inherited: context.environment.clone(),
+            cron: if args.no_cron { Cron::ByHand } else { Cron::BySchedule },
+            apps: served,
+        };
+        outcome = runtime.block_on(screen::run(server, seen, args.open, context));
+    }
+    for Surroundings { shared, .. } in around {
+        runtime.block_on(shared.end());
+    }
     outcome?;
     foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))
 }
 
-async fn run_with_keys(
-    server: DevServer,
-    app: App,
-    open_it: bool,
-    session: &mut Session,
-    type_in: mpsc::UnboundedSender<(String, String)>,
-    context: &Context,
-) -> Result<()> {
-    let (events, mut heard) = mpsc::unbounded_channel();
-    let (press, mut pressed) = mpsc::unbounded_channel();
-    let (quit, quitting) = oneshot::channel::<()>();
-    let mut quit = Some(quit);
-    let signal = foreground::stop()?;
-    let stop = async {
-        tokio::select! { () = signal => {} Ok(()) = quitting => {} }
-    };
-    let feed = server.feed.clone();
-    let mut running = tokio::spawn(server.run(app, events, stop));
-    let mut serving: Option<Server> = None;
-    let mut last_problem: Option<Event> = None;
-    let mut debugger: Option<Debugger> = None;
-    let keys = Keys::listen(&context.terminal, move |key| {
-        // After the end nobody hears keys.
-        let _ = press.send(key);
-    });
-    loop {
-        // The server's end counts, not the last sender's: a process that left the family may hold its output open for ever.
-        let event = tokio::select! {
-            biased;
-            Some(event) = heard.recv() => event,
-            Some(key) = pressed.recv() => {
-                if let Some(waiting) = debugger.as_mut().filter(|debugger| !debugger.sent) {
-                    if let Some(line) = waiting.press(key) {
-                        // The server may be going down.
-                        let _ = type_in.send((waiting.process.clone(), line));
-                        keys.as_ref().inspect(|keys| keys.singles());
-                    }
-                    continue;
-                }
-                match (key, &serving, &last_problem) {
-                    ('q', ..) => drop(quit.take().map(|quit| quit.send(()))),
-                    ('o', Some(server), _) => open(context, &server.url),
-                    ('r', Some(server), _) => drop(server.restart().await),
-                    ('e', _, Some(problem)) => context.terminal.tell(problem),
-                    ('e', ..) => context.say("errors", "none so far"),
-                    ('?', ..) => context.terminal.line(&Line::new(Tone::Quiet, "keys", KEYS)),
-                    _ => {}
-                }
-                continue;
-            }
-            result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+/// What an app finds around it, and the folders that go with it.
+struct Surroundings {
+    shared: Shared,
+    _run: tempfile::TempDir,
+    _fresh: Option<tempfile::TempDir>,
+}
+
+impl Surroundings {
+    fn begin(
+        runtime: &tokio::runtime::Runtime,
+        args: &Args,
+        app: &App,
+        hear: mpsc::UnboundedSender<crate::services::Event>,
+        context: &Context,
+    ) -> Result<Self> {
+        let run = services::run_dir(context)?;
+        let tell = Tell::new(move |event| drop(hear.send(event)));
+        let fresh = if args.fresh { Some(fresh_folder(&app.root)?) } else { None };
+        let space = || match &fresh {
+            Some(folder) => services::fresh_space(context, app, folder.path(), run.path(), tell),
+            None => services::space(context, app, run.path(), tell),
         };
-        match &event {
-            Event::Ready { status, address } => {
-                let server = Server { pid: status.pid, url: status.url.clone(), address: *address };
-                session.tell(&server)?;
-                greet(context, &server.url, keys.is_some());
-                if open_it {
-                    open(context, &server.url);
-                }
-                serving = Some(server);
-            }
-            Event::Started { .. } | Event::Reloaded { .. } | Event::Broken { .. } => {
-                // Whoever waited there has gone.
-                if debugger.take().is_some() {
-                    keys.as_ref().inspect(|keys| keys.singles());
-                }
-                if matches!(event, Event::Broken { .. }) {
-                    last_problem = Some(event.clone());
-                }
-            }
-            Event::Prompt { process, prompt } => {
-                feed.publish(&event);
-                if let Some(keys) = &keys {
-                    if debugger.as_ref().is_none_or(|debugger| debugger.process != *process) {
-                        context.terminal.tell(&event);
-                    }
-                    debugger = Some(Debugger::new(process, prompt));
-                    context.terminal.prompt(prompt);
-                    keys.lines();
-                } else {
-                    context.terminal.tell(&event);
-                }
-                continue;
-            }
-            Event::Output { process, line } if debugger.as_ref().is_some_and(|d| d.echoes(process, line)) => continue,
-            _ => {}
-        }
-        feed.publish(&event);
-        context.terminal.tell(&event);
-    }
-}
-
-/// A debugger that waits for a line, and what was typed to it.
-struct Debugger {
-    process: String,
-    prompt: String,
-    line: Vec<u8>,
-    sent: bool,
-}
-
-impl Debugger {
-    fn new(process: &str, prompt: &str) -> Self {
-        Self { process: process.to_owned(), prompt: prompt.to_owned(), line: Vec::new(), sent: false }
-    }
-
-    /// The line, when `key` ends it.
-    fn press(&mut self, key: char) -> Option<String> {
-        match key {
-            '\n' | END_OF_INPUT => {
-                self.sent = true;
-                // As if it had been typed: the end of the input ends a debugger.
-                Some(if key == '\n' { self.text() } else { "q".to_owned() })
-            }
-            // Keys come byte by byte.
-            key => {
-                self.line.extend(u8::try_from(key));
-                None
-            }
-        }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.line).into_owned()
-    }
-
-    /// Whether a line of output only repeats what was typed.
-    fn echoes(&self, process: &str, line: &str) -> bool {
-        self.sent && self.process == process && line.trim_end() == format!("{}{}", self.prompt, self.text()).trim_end()
+        let root = fresh.as_ref().map_or(&*app.root, |folder| folder.path());
+        let shared = runtime.block_on(Shared::join(root, space))?;
+        Ok(Self { shared, _run: run, _fresh: fresh })
     }
 }
 
@@ -261,77 +219,5 @@ fn keep_schema(root: &Path) {
     let path = root.join(app::SCHEMA_FILE);
     if !std::fs::read(&path).is_ok_and(|there| there == app::SCHEMA.as_bytes()) {
         let _ = std::fs::write(&path, app::SCHEMA);
-    }
-}
-
-/// Shows what happens at the server that runs already.
-fn join(context: &Context, server: &Server, detach: bool) -> Outcome {
-    let (url, pid) = (&server.url, server.pid);
-    context.say("serving", format!("`{url}` already, process {pid}"));
-    if detach {
-        return Ok(Box::new(Done::default()));
-    }
-    context.terminal.line(&Line::new(Tone::Quiet, "leave", "Ctrl-C; `dae stop` ends the server"));
-    foreground::runtime()?.block_on(async {
-        let stop = foreground::stop()?;
-        tokio::select! {
-            followed = server.follow(|item| context.terminal.tell(&item)) => {
-                followed?;
-                context.terminal.line(&Line::new(Tone::Plain, "ended", format!("process {pid} serves no more")));
-            }
-            () = stop => {
-                context.terminal.line(&Line::new(Tone::Good, "left", format!("process {pid} goes on serving `{url}`")));
-            }
-        }
-        Ok::<_, Problem>(())
-    })?;
-    Ok(Box::new(Done::default()))
-}
-
-/// Starts this very command once more without `--detach`, and waits until its port is open.
-fn detach(context: &Context, root: &Path) -> Outcome {
-    use std::os::unix::process::CommandExt as _;
-    let folder = root.join(".dae/logs");
-    std::fs::create_dir_all(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
-    let path = folder.join("serve.log");
-    let log = std::fs::File::create(&path).doing(|| format!("write `{}`", path.display()))?;
-    let mut child = Command::new(std::env::current_exe().doing(|| "find dae itself")?)
-        .args(std::env::args_os().skip(1).filter(|arg| arg != "--detach"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().doing(|| format!("write `{}`", path.display()))?)
-        .stderr(log)
-        // Not in this terminal's group any more: its Ctrl-C is not meant for it.
-        .process_group(0)
-        .spawn()
-        .doing(|| "start the server")?;
-    let since = Instant::now();
-    loop {
-        if let Some(server) = Session::server(root)? {
-            context.say("serving", format!("`{}` in the background, process {}", server.url, server.pid));
-            let hint = format!("`dae stop`; what it says is in `{}`", path.display());
-            context.terminal.line(&Line::new(Tone::Quiet, "end it", hint));
-            return Ok(Box::new(Done::default()));
-        }
-        let ended = child.try_wait().doing(|| "look at the server")?.is_some();
-        if ended || since.elapsed() > OPEN_WITHIN {
-            // Told by its own words; a log that cannot be read says nothing.
-            let said = std::fs::read_to_string(&path).unwrap_or_default();
-            return Err(Problem::new("serve.detached", "the server in the background did not start").detail(said));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn greet(context: &Context, url: &str, keys: bool) {
-    context.say("serving", format!("`{url}`"));
-    let (word, text) = if keys { ("keys", KEYS) } else { ("stop", "Ctrl-C") };
-    context.terminal.line(&Line::new(Tone::Quiet, word, text));
-}
-
-/// Opens a page with the program the system has for it.
-fn open(context: &Context, url: &str) {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    if let Err(error) = Command::new(program).arg(url).spawn() {
-        context.terminal.line(&Line::warning(format!("could not open a browser with `{program}`: {error}")));
     }
 }

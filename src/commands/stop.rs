@@ -14,5 +14,8 @@ pub fn run(_: Args, context: &Context) -> Outcome {
     let server = Session::server(&root)?.ok_or_else(not_served)?;
     server.stop(&root)?;
     context.say("stopped", server.url.clone());
+    if !server.with.is_empty() {
+        context.say("stopped", format!("{}, which the same process served", server.with.join(" and ")));
+    }
     Ok(Box::new(Done::default()))
 }

@@ -14,11 +14,12 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::Event;
-use super::control::Control;
+use super::control::{Control, Status};
 use super::login::{LOGIN, LOGOUT, Login};
+use super::tell::Tell;
 use crate::gateway::{Access, Body, BodyError, Front, Request, Response, Wants, full, plain};
 use crate::problem::Problem;
 use crate::term::{Paint, draw};
@@ -32,14 +33,18 @@ pub struct Browser {
     seen: watch::Sender<Option<u64>>,
     control: Control,
     login: Login,
-    events: mpsc::UnboundedSender<Event>,
+    tell: Tell,
 }
 
 impl Browser {
-    pub fn new(control: Control, login: Login, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
+    pub fn new(control: Control, login: Login, tell: Tell) -> Arc<Self> {
         // Not from 0: a page left open over a restart of dae must see a change.
         let begin = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-        Arc::new(Self { seen: watch::Sender::new(Some(begin)), control, login, events })
+        Arc::new(Self { seen: watch::Sender::new(Some(begin)), control, login, tell })
+    }
+
+    pub fn status(&self) -> &Status {
+        &self.control.status
     }
 
     /// What pages show has changed.
@@ -142,8 +147,7 @@ impl Front for Browser {
     }
 
     fn served(&self, access: Access) {
-        // Nobody listens any more when the server goes down.
-        let _ = self.events.send(Event::Served(access));
+        self.tell.event(Event::Served(access));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Asking the dev server that runs already.
 
 use futures_util::StreamExt as _;
+use hyper::header::HOST;
 use tokio_util::io::StreamReader;
 
 use super::control::{CRON, EVENTS, HEADER, RESTART, Ran, STATUS, Status};
@@ -74,7 +75,15 @@ impl Server {
         // Loopback by its number: the name is the browser's, and a proxy has no business here.
         let client = reqwest::Client::builder().no_proxy().build().map_err(|error| self.silent(&error))?;
         let url = format!("http://{}{path}", self.address);
-        client.request(method, url).header(HEADER, "1").send().await.map_err(|error| self.silent(&error))
+        // Several apps may be served there.
+        let host = self.url.trim_start_matches("http://");
+        client
+            .request(method, url)
+            .header(HOST, host)
+            .header(HEADER, "1")
+            .send()
+            .await
+            .map_err(|error| self.silent(&error))
     }
 
     fn silent(&self, error: &reqwest::Error) -> Problem {

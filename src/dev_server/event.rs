@@ -11,7 +11,7 @@ use crate::gateway::Access;
 use crate::node::Start;
 use crate::problem::Problem;
 use crate::services;
-use crate::term::{self, Line, Shown, Tone};
+use crate::term::{self, Line, Progress, Shown, Tone};
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -128,6 +128,52 @@ impl term::Event for Event {
             Self::Service(event) => event.json(),
             _ => serde_json::to_value(self).unwrap_or_default(),
         }
+    }
+}
+
+/// An event of one app among several.
+pub struct Tagged<'a> {
+    app: &'a str,
+    event: &'a dyn term::Event,
+    problem: Option<Problem>,
+}
+
+impl<'a> Tagged<'a> {
+    pub fn new(app: &'a str, event: &'a dyn term::Event) -> Self {
+        let problem = match event.show() {
+            Shown::Problem(problem) => {
+                Some(Problem { message: format!("{app}: {}", problem.message), ..problem.clone() })
+            }
+            _ => None,
+        };
+        Self { app, event, problem }
+    }
+}
+
+impl term::Event for Tagged<'_> {
+    fn show(&self) -> Shown<'_> {
+        if let Some(problem) = &self.problem {
+            return Shown::Problem(problem);
+        }
+        let app = self.app;
+        match self.event.show() {
+            Shown::Line(Line { word, text, tone: tone @ Tone::Process(_) }) => {
+                Shown::Line(Line { word: format!("{app}/{word}"), text, tone })
+            }
+            Shown::Line(line) => Shown::Line(Line { text: format!("{app}: {}", line.text), ..line }),
+            Shown::Progress(progress) => {
+                Shown::Progress(Progress { text: format!("{app}: {}", progress.text), ..progress })
+            }
+            shown => shown,
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let mut json = self.event.json();
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("app".into(), self.app.into());
+        }
+        json
     }
 }
 

@@ -12,10 +12,14 @@ use crate::problem::{Doing as _, Problem, Result};
 /// Who serves an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
+    pub app: String,
     pub pid: u32,
     pub url: String,
     /// Where to reach it, without a name.
     pub address: std::net::SocketAddr,
+    /// The other apps of the same process.
+    #[serde(default)]
+    pub with: Vec<String>,
 }
 
 /// Held for as long as the app is served; the system takes it back from a process that dies.

@@ -41,6 +41,12 @@ pub type Response = hyper::Response<Body>;
 
 /// What stands before and around the routes: a node's control API, a dev server's pages.
 pub trait Front: Send + Sync + 'static {
+    /// The front of that one host, where hosts have fronts of their own; it does all that follows in this one's place.
+    fn of(&self, host: &str) -> Option<&dyn Front> {
+        let _ = host;
+        None
+    }
+
     /// Answers before any route is looked at. `Err` hands the request back: the routes answer it.
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         Box::pin(std::future::ready(Err(request)))

@@ -42,7 +42,8 @@ impl Gateway {
             status: 0,
             took: start.elapsed(),
         };
-        let request = match self.front.answer(request).await {
+        let front = self.front.of(&access.host).unwrap_or(&*self.front);
+        let request = match front.answer(request).await {
             Ok(response) => return response,
             Err(request) => request,
         };
@@ -52,12 +53,12 @@ impl Gateway {
         }
         let wants = wants(request.headers());
         let response = match self.forward(request, &access.host, peer).await {
-            Ok(response) => self.front.dress(response, wants),
-            Err((status, problem)) => self.front.stand_in(status, &problem, wants),
+            Ok(response) => front.dress(response, wants),
+            Err((status, problem)) => front.stand_in(status, &problem, wants),
         };
         access.status = response.status().as_u16();
         access.took = start.elapsed();
-        self.front.served(access);
+        front.served(access);
         response
     }
 

@@ -17,7 +17,7 @@
 //! | `DAE_SMTP` | `host:port` of the server that takes mail, where one is set |
 //! | `SENTRY_DSN` | where errors are reported, as Sentry's clients read it |
 //! | `DAE_SERVICE_APP_SERVICE` | `host:port`, several with commas between: where a Thrift service of that app answers, where one is set |
-//! | `DAE_SERVICES` | on a remote: the folder that says where the services of its apps answer |
+//! | `DAE_SERVICES` | the folders that say where services on this machine answer, with colons between |
 //! | `DAE_SCRIBE` | `host:port` of the server that takes logs by Scribe's protocol |
 //! | `DAE_IDENTITY_KEY` | what the gateway's word on a user is signed with |
 //! | `DAE_USERS` | under `dae serve`: the file of the users one has been |

@@ -50,8 +50,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// Where an app's one Thrift service listens; none: from 7303 on, where it is free.
     pub service_port: Option<u16>,
-    /// Where it is noted which services answer where, for all who run under the same user: a file each.
-    pub service_notices: PathBuf,
+    /// Where it is noted which services answer where, for all who look there: a file each, in each of these folders.
+    pub service_notices: Vec<PathBuf>,
     /// Whether scheduled tasks run by themselves.
     pub cron: Cron,
     /// What is kept of their runs: a folder an app.
@@ -180,6 +180,13 @@ impl Node {
     /// Starts these of the crew of `app` anew: one by its label, or all instances of a name. The answer is how many.
     pub async fn restart(&self, app: &AppName, process: &str) -> usize {
         self.asked(app, |reply| Ask::Again(process.to_owned(), reply)).await
+    }
+
+    /// Waits until the services of the generation that serves `app` answer, or cannot.
+    pub async fn offered(&self, app: &AppName) {
+        if let Some(settled) = self.asked(app, |reply| Ask::Offered(reply)).await {
+            settled.await;
+        }
     }
 
     /// Runs a scheduled task of `app` now, as if it were `due`; the answer comes at its end.

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
 use super::cron::{Reply, Scheduler};
-use super::offer::Offer;
+use super::offer::{Offer, Settled};
 use super::pause::Pause;
 use super::start::{Running, start};
 use super::warm::Warmth;
@@ -31,6 +31,8 @@ pub(super) enum Ask {
     Fail(Box<Problem>, Hold),
     /// Tell what runs.
     Look(oneshot::Sender<Vec<Seen>>),
+    /// Tell when the services of what serves answer, or cannot.
+    Offered(oneshot::Sender<Option<Settled>>),
     /// Start these of the crew anew; the answer is how many there are.
     Again(String, oneshot::Sender<usize>),
     /// Run a scheduled task now, as if it were that time.
@@ -183,6 +185,7 @@ impl Task {
                         self.failed(self.number, *problem);
                     }
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
+                    Some(Ask::Offered(reply)) => drop(reply.send(Some(self.offer.settled()))),
                     Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
                     Some(Ask::Job(job, due, reply)) => self.cron.run(job, due, reply),
                     Some(Ask::End { drain, done }) => {

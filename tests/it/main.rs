@@ -49,6 +49,7 @@ mod sealed;
 mod serve;
 mod service;
 mod session;
+mod several;
 mod skopeo;
 mod state;
 mod streams;

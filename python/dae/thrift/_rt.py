@@ -5,7 +5,8 @@ says `(dae.idempotent = "true")`; else it raises `Interrupted`, for nobody knows
 is left alone for `EJECTED` seconds. Instances are looked for, at most every `FRESH` seconds, in
 
     DAE_SERVICE_<APP>_<SERVICE>   host:port, several with commas between
-    services/<app>.<Service>      in dae's run folder, or <app>.<Service> in DAE_SERVICES: what is served on this machine
+    DAE_SERVICES                  folders, with colons between: <app>.<Service> in one of them names what is served on this
+                                  machine; dae's run folder, where it is not set
     DAE_SERVICE_DNS               a domain: SRV records of _<service>._tcp.<app>.<domain> where dnspython is installed, else
                                   the addresses of <app>.<domain>, port 7303
     DAE_ZOOKEEPER                 host:port of a ZooKeeper: the children of /dae/services/<app>/<Service>; needs kazoo
@@ -69,14 +70,16 @@ def parse(text):
 def _on_this_machine(app, service):
     run = os.environ.get("XDG_RUNTIME_DIR")
     run = os.path.join(run, "dae") if run else os.path.join(tempfile.gettempdir(), f"dae-{os.getuid()}")
-    path = os.path.join(os.environ.get("DAE_SERVICES") or os.path.join(run, "services"), f"{app}.{service}")
-    try:
-        with open(path) as file:
-            about = os.fstat(file.fileno())
-            mine = about.st_uid == os.getuid() and not about.st_mode & stat.S_IWOTH
-            return file.read(4096) if mine else ""
-    except OSError:
-        return ""
+    folders = os.environ.get("DAE_SERVICES") or os.path.join(run, "services")
+    for folder in folders.split(":"):
+        try:
+            with open(os.path.join(folder, f"{app}.{service}")) as file:
+                about = os.fstat(file.fileno())
+                if about.st_uid == os.getuid() and not about.st_mode & stat.S_IWOTH:
+                    return file.read(4096)
+        except OSError:
+            pass
+    return ""
 
 
 def _in_dns(app, service, domain):

@@ -50,7 +50,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         inherited,
         hosts: Hosts::Own,
         service_port: None,
-        service_notices,
+        service_notices: vec![service_notices],
         cron: Cron::BySchedule,
         cron_dir: home.cron_dir(),
     };

@@ -58,7 +58,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         cron: node::Cron::ByHand,
         cron_dir: cron_dir(&app.root),
         service_port: args.port,
-        service_notices: context.dirs.run.join(node::SERVICES),
+        service_notices: vec![context.dirs.run.join(node::SERVICES)],
     };
     let served = services.block_on(follow(settings, generation, context));
     services.end(context);

@@ -9,6 +9,7 @@
 mod ports;
 mod process;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -29,8 +30,13 @@ pub(super) struct Offer {
     wanted: watch::Sender<Option<Wanted>>,
     /// The process that leads; 0 while there is none.
     leader: Arc<AtomicU32>,
+    /// The number of the last generation whose services answer, or could not be started.
+    settled: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
+
+/// Ready once the services of a generation answer, or cannot.
+pub(super) type Settled = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Debug, Clone)]
 struct Wanted {
@@ -42,8 +48,9 @@ impl Offer {
     pub fn open(surroundings: Surroundings) -> Self {
         let (wanted, word) = watch::channel(None);
         let leader = Arc::new(AtomicU32::new(0));
-        let task = tokio::spawn(Task::new(surroundings, leader.clone()).follow(word));
-        Self { wanted, leader, task }
+        let (settle, settled) = watch::channel(0);
+        let task = tokio::spawn(Task::new(surroundings, leader.clone(), settle).follow(word));
+        Self { wanted, leader, settled, task }
     }
 
     /// `generation` serves: its services take over.
@@ -55,6 +62,13 @@ impl Offer {
             }
             !stays
         });
+    }
+
+    pub fn settled(&self) -> Settled {
+        let number = self.wanted.borrow().as_ref().map_or(0, |wanted| wanted.number);
+        let mut settled = self.settled.clone();
+        // An error means that all of it has ended.
+        Box::pin(async move { drop(settled.wait_for(|last| *last >= number).await) })
     }
 
     pub fn seen(&self) -> Option<Seen> {
@@ -74,6 +88,7 @@ impl Offer {
 struct Task {
     surroundings: Surroundings,
     leader: Arc<AtomicU32>,
+    settle: watch::Sender<u64>,
     ports: Ports,
     current: Option<(Answering, Wanted, Instant)>,
     pause: Pause,
@@ -83,10 +98,10 @@ struct Task {
 }
 
 impl Task {
-    fn new(surroundings: Surroundings, leader: Arc<AtomicU32>) -> Self {
+    fn new(surroundings: Surroundings, leader: Arc<AtomicU32>, settle: watch::Sender<u64>) -> Self {
         let ports = Ports::default();
         let (pause, behind) = (Pause::default(), JoinSet::new());
-        Self { surroundings, leader, ports, current: None, pause, behind, started: Vec::new() }
+        Self { surroundings, leader, settle, ports, current: None, pause, behind, started: Vec::new() }
     }
 
     async fn follow(mut self, mut word: watch::Receiver<Option<Wanted>>) {
@@ -116,13 +131,14 @@ impl Task {
                     continue;
                 }
             };
+            let number = wanted.number;
             match result {
                 Ok(next) => self.take_over(next, wanted),
                 Err(problem) => {
-                    let number = wanted.number;
                     self.tell(|app| Event::Failed { app, generation: number, problem }, &wanted);
                 }
             }
+            self.settle.send_replace(number);
         }
         if let Some((last, ..)) = self.current.take() {
             last.process.stop(Signal::SIGTERM, self.surroundings.settings.rollout.end_within).await;

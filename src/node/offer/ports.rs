@@ -27,8 +27,8 @@ struct Listening {
     interface: String,
     listener: TcpListener,
     address: SocketAddr,
-    /// Names the address; gone with this.
-    notice: PathBuf,
+    /// They name the address; gone with this.
+    notices: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -49,8 +49,9 @@ impl Ports {
         if self.door.is_none() {
             self.door = Some(Door::open(settings)?);
         }
-        let folder = &settings.service_notices;
-        std::fs::create_dir_all(folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+        for folder in &settings.service_notices {
+            std::fs::create_dir_all(folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+        }
         for (service, interface) in generation.manifest.services.iter().zip(names) {
             if self.listening.iter().any(|listening| listening.interface == interface) {
                 continue;
@@ -58,9 +59,12 @@ impl Ports {
             let listener =
                 listen(settings.service_port).map_err(|problem| problem.because(format!("for `{interface}`")))?;
             let address = listener.local_addr().doing(|| "look at a port")?;
-            let notice = folder.join(format!("{}.{}", generation.app, service.interface.service));
-            write(&notice, address)?;
-            self.listening.push(Listening { interface, listener, address, notice });
+            let name = format!("{}.{}", generation.app, service.interface.service);
+            let notices: Vec<_> = settings.service_notices.iter().map(|folder| folder.join(&name)).collect();
+            for notice in &notices {
+                write(notice, address)?;
+            }
+            self.listening.push(Listening { interface, listener, address, notices });
         }
         Ok(())
     }
@@ -83,8 +87,10 @@ impl Drop for Listening {
     fn drop(&mut self) {
         // Another `dae serve` of the same app, in another folder, may have written it anew.
         let mine = |text: String| text.trim() == self.address.to_string();
-        if std::fs::read_to_string(&self.notice).is_ok_and(mine) {
-            let _ = std::fs::remove_file(&self.notice);
+        for notice in &self.notices {
+            if std::fs::read_to_string(notice).is_ok_and(mine) {
+                let _ = std::fs::remove_file(notice);
+            }
         }
     }
 }
