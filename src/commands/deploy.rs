@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::online::{Which, block_on};
-use super::{Context, Outcome, cluster_deploy, pack, plan};
+use super::{Context, Outcome, cluster_deploy, pack, plan, traffic};
 use crate::app::App;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::remote::api::{GitState, NewRelease, ReleaseId};
+use crate::remote::api::{GitState, NewRelease, ReleaseId, Share};
 use crate::remote::client::exit;
 use crate::remote::deploy::{self, Deployed, Step, millis, seconds, size};
 use crate::remote::promote::{self, Reference};
 use crate::remote::{Client, Live, Remotes, origin};
-use crate::term::{Paint, Text};
+use crate::term::{Line, Paint, Text, Tone};
 
 /// Package the app, upload what the remote misses, and switch to it
 ///
@@ -35,6 +35,15 @@ pub struct Args {
     /// Deploy an image that is there: `REMOTE/r42` of another remote, `REMOTE` for its live one, `sha256:...` here
     #[arg(long, value_name = "REF", conflicts_with_all = ["attach", "list_files", "plan", "require_clean"])]
     pub image: Option<String>,
+    /// Try it beside the live release on so many of a hundred visitors; see `dae traffic`
+    #[arg(long, value_name = "PCT", value_parser = clap::value_parser!(u8).range(0..=100), conflicts_with_all = ["attach", "plan", "list_files"])]
+    pub traffic: Option<u8>,
+    /// Try it on every request with this header
+    #[arg(long, value_name = "NAME=VALUE", value_parser = traffic::header, conflicts_with_all = ["attach", "plan", "list_files"])]
+    pub traffic_header: Vec<(String, String)>,
+    /// Try it on every request from this network, as `10.0.0.0/8`
+    #[arg(long, value_name = "NETWORK", conflicts_with_all = ["attach", "plan", "list_files"])]
+    pub traffic_from: Vec<String>,
     /// Only list the app's files that would be packed
     #[arg(long)]
     pub list_files: bool,
@@ -52,6 +61,8 @@ pub struct Args {
 #[serde(rename_all = "lowercase")]
 enum Ended {
     Live,
+    /// It is tried beside the live one.
+    Gray,
     /// It was live already.
     Unchanged,
 }
@@ -124,7 +135,13 @@ fn deploy(args: Args, context: &Context) -> Outcome {
     if args.require_clean {
         clean(git.as_ref()).map_err(refused)?;
     }
+    let share = share(&args);
     if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
+        if share.is_some() {
+            return Err(Problem::new("deploy.cluster-traffic", "a cluster as a remote splits no traffic")
+                .hint("leave `--traffic` out, or deploy to a node")
+                .exit(2));
+        }
         let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan };
         return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
     }
@@ -140,12 +157,13 @@ fn deploy(args: Args, context: &Context) -> Outcome {
         return finish(context, &app, &client, remotes, None, Deployed::Live(live), start.elapsed());
     }
     if let Some(reference) = &args.image {
-        let said = NewRelease { image: String::new(), message: args.message, by: Some(origin::by()), git: None };
+        let said = NewRelease { image: String::new(), message: args.message, by: Some(origin::by()), git: None, share };
         let (digest, deployed) = promoted(context, &app, &client, reference, said)?;
         return finish(context, &app, &client, remotes, Some(digest), deployed, start.elapsed());
     }
     let image = pack::pack(context, &app, || block_on(deploy::recipient(&client))).map_err(refused)?;
-    let new = NewRelease { image: image.digest().to_string(), message: args.message, by: Some(origin::by()), git };
+    let (by, message) = (Some(origin::by()), args.message);
+    let new = NewRelease { image: image.digest().to_string(), message, by, git, share };
     let deployed = block_on(deploy::deploy(&client, &app.name, &image, new, &tell))?;
     finish(context, &app, &client, remotes, Some(image.digest().to_string()), deployed, start.elapsed())
 }
@@ -179,6 +197,16 @@ fn promoted(
         let deployed = promote::promote(&from, to, &app.name, &found.digest, new, aside.path(), &tell).await?;
         Ok((found.digest.to_string(), deployed))
     })
+}
+
+/// The visitors it is to be tried on; none: it takes the live one's place.
+fn share(args: &Args) -> Option<Share> {
+    let share = Share {
+        percent: args.traffic.unwrap_or_default(),
+        headers: args.traffic_header.iter().cloned().collect(),
+        networks: args.traffic_from.clone(),
+    };
+    (args.traffic.is_some() || share != Share::default()).then_some(share)
 }
 
 fn clean(git: Option<&GitState>) -> Result<()> {
@@ -215,6 +243,16 @@ fn finish(
         Deployed::Already(release) => {
             context.say("Unchanged", format!("{release} is live already; sent {sent}, {}", seconds(took)));
             (Ended::Unchanged, release, remotes.seen(&client.name, &app.name).map(str::to_owned))
+        }
+        Deployed::Live(Live { release, url, share: Some(share), .. }) => {
+            let whom = traffic::said(&share);
+            context.say("Gray", format!("{release} of {} for {whom} in {}; sent {sent}", app.name, seconds(took)));
+            context.terminal.line(&Line::new(
+                Tone::Quiet,
+                "next",
+                "`dae traffic 100` makes it live, `dae rollback` takes it back",
+            ));
+            (Ended::Gray, release, Some(url))
         }
         Deployed::Live(Live { release, url, .. }) => {
             remember(&mut remotes, client, app, &url)?;

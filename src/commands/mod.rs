@@ -43,6 +43,7 @@ pub mod status;
 pub mod stop;
 pub mod sync;
 pub mod test;
+pub mod traffic;
 pub mod tree;
 pub mod uninstall;
 pub mod update;

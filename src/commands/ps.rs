@@ -35,6 +35,7 @@ impl Text for Report {
         let line = |process: &Process| {
             let (state, tone) = match process.state {
                 ProcessState::Serving => ("serving", Tone::Good),
+                ProcessState::Gray => ("gray", Tone::Warning),
                 ProcessState::Kept => ("kept", Tone::Quiet),
                 ProcessState::Running => ("running", Tone::Plain),
             };

@@ -47,7 +47,8 @@ fn tone(state: ReleaseState) -> Tone {
     match state {
         ReleaseState::Live => Tone::Good,
         ReleaseState::Starting => Tone::Plain,
-        ReleaseState::Past | ReleaseState::Superseded => Tone::Quiet,
+        ReleaseState::Gray => Tone::Warning,
+        ReleaseState::Past | ReleaseState::Superseded | ReleaseState::Withdrawn => Tone::Quiet,
         ReleaseState::Failed => Tone::Bad,
     }
 }
@@ -56,7 +57,9 @@ fn row(release: &Release) -> [String; 5] {
     let state = match release.state {
         ReleaseState::Starting => "starting",
         ReleaseState::Live => "live",
+        ReleaseState::Gray => "gray",
         ReleaseState::Past => "past",
+        ReleaseState::Withdrawn => "withdrawn",
         ReleaseState::Failed => "failed",
         ReleaseState::Superseded => "superseded",
     };

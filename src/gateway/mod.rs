@@ -13,6 +13,7 @@ mod page;
 mod proxy;
 mod routes;
 mod rules;
+mod split;
 mod upgrade;
 mod upstream;
 
@@ -30,6 +31,7 @@ pub use ask::{CRON_HEADER, ask};
 pub use page::plain;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Files, Piece, Rule, Withheld};
+pub use split::{Share, Split, Visitor};
 pub use upstream::Upstream;
 
 use crate::problem::Problem;

@@ -17,7 +17,7 @@ use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
 use super::{
-    Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Wants, files, plain, rules, upgrade,
+    Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Visitor, Wants, files, plain, rules, upgrade,
 };
 use crate::problem::Problem;
 
@@ -68,14 +68,15 @@ impl Gateway {
         host: &str,
         peer: SocketAddr,
     ) -> Result<Response, (StatusCode, Arc<Problem>)> {
-        let lease = match self.routes.lease(host, self.patience).await {
+        let visitor = Visitor { address: peer.ip(), headers: request.headers() };
+        let lease = match self.routes.lease(host, self.patience, Some(visitor)).await {
             Ok(lease) => lease,
             Err(none) => {
                 drop(Lingering::new(request.into_body()));
                 return Err(refused(none, host));
             }
         };
-        let upstream = lease.upstream.clone();
+        let (upstream, drawn) = (lease.upstream.clone(), lease.drawn);
         let answered = match rules::find(&upstream.rules, request.uri().path()) {
             Found::File(from, path) => Ok(files::send(request, from, path).await),
             Found::Nothing => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
@@ -84,6 +85,9 @@ impl Gateway {
         answered.map(|mut response| {
             for (name, value) in &upstream.headers {
                 response.headers_mut().insert(name, value.clone());
+            }
+            if let Some(drawn) = drawn {
+                response.headers_mut().append(header::SET_COOKIE, drawn.cookie());
             }
             response
         })

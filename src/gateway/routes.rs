@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Upstream;
+use super::split::Drawn;
+use super::{Split, Upstream, Visitor};
 use crate::problem::Problem;
 
 /// The host that stands for every host no other route names.
@@ -16,6 +17,8 @@ pub const ANY_HOST: &str = "*";
 #[derive(Debug, Clone)]
 pub enum Route {
     Serving(Arc<Upstream>),
+    /// One upstream is tried on a share of the visitors.
+    Split(Arc<Split>),
     /// Something will serve soon: requests wait.
     Held,
     Broken(Arc<Problem>),
@@ -35,9 +38,16 @@ pub struct Lease {
     pub upstream: Arc<Upstream>,
     /// As of the moment of the lease, so that no word to end is missed.
     cuts: watch::Receiver<u64>,
+    /// Which of two it is was drawn just now, and the visitor should remember it.
+    pub(super) drawn: Option<Drawn>,
 }
 
 impl Lease {
+    fn on(upstream: &Arc<Upstream>, drawn: Option<Drawn>) -> Self {
+        upstream.leases.send_modify(|count| *count += 1);
+        Self { upstream: upstream.clone(), cuts: upstream.cuts.subscribe(), drawn }
+    }
+
     /// Ready when what does not end by itself is to end.
     pub(super) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut cuts = self.cuts.clone();
@@ -102,8 +112,8 @@ impl Routes {
         hosts.get(host).or_else(|| hosts.get(ANY_HOST)).cloned()
     }
 
-    /// Waits, for `patience` at most, until `host` serves, and takes a lease.
-    pub async fn lease(&self, host: &str, patience: Duration) -> Result<Lease, NoLease> {
+    /// Waits, for `patience` at most, until `host` serves, and takes a lease. What is tried is for visitors only.
+    pub async fn lease(&self, host: &str, patience: Duration, visitor: Option<Visitor<'_>>) -> Result<Lease, NoLease> {
         let mut route = match self.cell(host) {
             Some(cell) => cell.subscribe(),
             None => return Err(NoLease::UnknownHost),
@@ -112,9 +122,10 @@ impl Routes {
         loop {
             // Counting happens under the guard of `borrow`: a change of the route waits for it, so none is missed.
             match &*route.borrow_and_update() {
-                Route::Serving(upstream) => {
-                    upstream.leases.send_modify(|count| *count += 1);
-                    return Ok(Lease { upstream: upstream.clone(), cuts: upstream.cuts.subscribe() });
+                Route::Serving(upstream) => return Ok(Lease::on(upstream, None)),
+                Route::Split(split) => {
+                    let (upstream, drawn) = visitor.map_or((&split.rest, None), |visitor| split.pick(visitor));
+                    return Ok(Lease::on(upstream, drawn));
                 }
                 Route::Broken(problem) => return Err(NoLease::Broken(problem.clone())),
                 Route::Held => {}
@@ -139,11 +150,11 @@ mod tests {
         let routes = Arc::new(Routes::default());
         let (old, new) = (Arc::new(Upstream::new("/old".into())), Arc::new(Upstream::new("/new".into())));
         routes.set("a", Route::Serving(old.clone()));
-        let lease = routes.lease("a", LONG).await.unwrap();
+        let lease = routes.lease("a", LONG, None).await.unwrap();
         routes.set("a", Route::Held);
         let waiting = tokio::spawn({
             let routes = routes.clone();
-            async move { routes.lease("a", LONG).await }
+            async move { routes.lease("a", LONG, None).await }
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
@@ -157,10 +168,10 @@ mod tests {
     #[tokio::test]
     async fn patience_ends_and_unknown_hosts_are_told() {
         let routes = Routes::default();
-        assert!(matches!(routes.lease("a", LONG).await, Err(NoLease::UnknownHost)));
+        assert!(matches!(routes.lease("a", LONG, None).await, Err(NoLease::UnknownHost)));
         routes.set("a", Route::Held);
-        assert!(matches!(routes.lease("a", Duration::from_millis(5)).await, Err(NoLease::OutOfPatience)));
+        assert!(matches!(routes.lease("a", Duration::from_millis(5), None).await, Err(NoLease::OutOfPatience)));
         routes.set("a", Route::Broken(Arc::new(Problem::new("x", "y"))));
-        assert!(matches!(routes.lease("a", LONG).await, Err(NoLease::Broken(_))));
+        assert!(matches!(routes.lease("a", LONG, None).await, Err(NoLease::Broken(_))));
     }
 }

@@ -29,7 +29,7 @@ pub use generation::{Edition, Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 
 use crate::app::AppName;
-use crate::gateway::Routes;
+use crate::gateway::{Routes, Share};
 use crate::problem::{Problem, Result};
 use seat::{Ask, Seat};
 
@@ -110,10 +110,19 @@ pub struct Seen {
     /// `web`, or a daemon's name.
     pub process: String,
     pub release: Option<String>,
-    /// Or it is kept warm.
-    pub serves: bool,
+    pub duty: Duty,
     /// The process that leads its group.
     pub leader: u32,
+}
+
+/// What a process is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    Serves,
+    /// For a share of the visitors.
+    Tried,
+    /// To come back at once.
+    Kept,
 }
 
 /// A word that what serves is out of date; later ones are greater.
@@ -154,6 +163,25 @@ impl Node {
         async { answer.await.unwrap_or(Wanted::Superseded) }
     }
 
+    /// Runs `generation` beside the one that serves its app, for `share` of the visitors, in the place of what was tried
+    /// before. What is wanted later ends it.
+    pub fn try_out(&self, generation: Generation, share: Share) -> impl Future<Output = Wanted> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.seat(&generation.app).ask(Ask::Try(Box::new(generation), share, reply));
+        async { answer.await.unwrap_or(Wanted::Superseded) }
+    }
+
+    /// Gives what is tried of `release` another share of the visitors; none ends it. Whether that is what is tried is the
+    /// answer.
+    pub async fn share(&self, app: &AppName, release: &str, share: Option<Share>) -> bool {
+        self.asked(app, |reply| Ask::Share(release.to_owned(), share, reply)).await
+    }
+
+    /// What is tried of `release` serves from now on. Whether it runs is the answer.
+    pub async fn promote(&self, app: &AppName, release: &str) -> bool {
+        self.asked(app, |reply| Ask::Promote(release.to_owned(), reply)).await
+    }
+
     /// From this moment no request to `app` is answered by what serves now, or by what was wanted before: they wait for what
     /// [`Node::want`] brings.
     pub fn hold(&self, app: &AppName) -> Hold {
@@ -172,7 +200,7 @@ impl Node {
         self.seat(app).ask(Ask::Fail(Box::new(problem), hold));
     }
 
-    /// What of `app` runs: what serves, its crew, then what is kept.
+    /// What of `app` runs: what serves, what is tried, the crew, then what is kept.
     pub async fn running(&self, app: &AppName) -> Vec<Seen> {
         self.asked(app, Ask::Look).await
     }

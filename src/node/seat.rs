@@ -5,6 +5,8 @@
 //! generation is granted on the spot. A generation that dies by itself is started again, later each time it dies young.
 //! What runs beside the web processes follows the generation that serves (`crew`).
 
+mod gray;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,16 +21,23 @@ use super::offer::{Offer, Settled};
 use super::pause::Pause;
 use super::start::{Running, start};
 use super::warm::Warmth;
-use super::{Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
+use super::{Duty, Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
 use crate::app::AppName;
-use crate::gateway::{Route, Routes};
+use crate::gateway::{Route, Routes, Share};
 use crate::problem::{Problem, Result};
 use crate::supervisor::{End, Signal};
+use gray::Gray;
 
 pub(super) enum Ask {
     Want(Box<Generation>, Hold, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
     Fail(Box<Problem>, Hold),
+    /// Run this one beside what serves, for a share of the visitors.
+    Try(Box<Generation>, Share, oneshot::Sender<Wanted>),
+    /// Another share for what is tried of this release, or none; whether it is that is the answer.
+    Share(String, Option<Share>, oneshot::Sender<bool>),
+    /// What is tried of this release serves from now on.
+    Promote(String, oneshot::Sender<bool>),
     /// Tell what runs.
     Look(oneshot::Sender<Vec<Seen>>),
     /// Tell when the services of what serves answer, or cannot.
@@ -70,6 +79,10 @@ struct Task {
     current: Option<(Running, Instant)>,
     /// What served before `current`.
     kept: Option<Kept>,
+    /// What is tried beside `current`.
+    gray: Gray,
+    /// The hosts that name one release.
+    named: Vec<String>,
     /// What the route is, or would be if it were not held.
     route: Route,
     /// How long to wait before starting it again, should it die.
@@ -125,6 +138,8 @@ impl Seat {
             number: 0,
             current: None,
             kept: None,
+            gray: Gray::default(),
+            named: Vec::new(),
             route: Route::Held,
             pause: Pause::default(),
             behind: TaskTracker::new(),
@@ -184,6 +199,9 @@ impl Task {
                         self.number += 1;
                         self.failed(self.number, *problem);
                     }
+                    Some(Ask::Try(generation, share, reply)) => self.try_out(*generation, share, reply),
+                    Some(Ask::Share(release, share, reply)) => drop(reply.send(self.share(&release, share))),
+                    Some(Ask::Promote(release, reply)) => drop(reply.send(self.promote(&release))),
                     Some(Ask::Look(reply)) => drop(reply.send(self.seen())),
                     Some(Ask::Offered(reply)) => drop(reply.send(Some(self.offer.settled()))),
                     Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
@@ -206,26 +224,35 @@ impl Task {
                     wish = self.died(end);
                 }
                 fate = fate(self.kept.as_ref()) => self.fulfil(fate),
+                came = self.gray.next() => self.gray_came(came),
             }
         }
     }
 
     fn seen(&self) -> Vec<Seen> {
-        let current = self.current.iter().map(|(running, _)| (running, true));
-        let kept = self.kept.iter().map(|kept| (&kept.running, false));
-        let seen = |(running, serves): (&Running, bool)| {
+        let kept = self.kept.iter().map(|kept| (&kept.running, Duty::Kept));
+        let seen = |(running, duty): (&Running, Duty)| {
             let leader = running.web.as_ref()?.id();
-            Some(Seen { process: "web".into(), release: running.generation.release.clone(), serves, leader })
+            Some(Seen { process: "web".into(), release: running.generation.release.clone(), duty, leader })
         };
-        current.filter_map(seen).chain(self.crew.seen()).chain(self.offer.seen()).chain(kept.filter_map(seen)).collect()
+        self.duties()
+            .filter_map(seen)
+            .chain(self.crew.seen())
+            .chain(self.offer.seen())
+            .chain(kept.filter_map(seen))
+            .collect()
     }
 
     fn wish(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {
-        self.number += 1;
-        let number = self.number;
         if self.rollout.meanwhile == Meanwhile::Hold || self.current.is_none() {
             self.route(Route::Held);
         }
+        self.begin(generation, reply, pause)
+    }
+
+    fn begin(&mut self, generation: Arc<Generation>, reply: Option<oneshot::Sender<Wanted>>, pause: Duration) -> Wish {
+        self.number += 1;
+        let number = self.number;
         self.tell(Event::Starting { app: self.app.clone(), generation: number });
         let begin = start(number, generation, self.surroundings.clone(), self.warmth.clone());
         let starting = Box::pin(async move {
@@ -238,9 +265,10 @@ impl Task {
     fn settle(&mut self, wish: Wish, result: Result<Running>) {
         match result {
             Ok(mut running) => {
-                if let Some(modules) = running.learned.take() {
-                    let generation = running.generation.clone();
-                    self.warmth.learn(generation, self.surroundings.clone(), modules);
+                self.learn(&mut running);
+                // What is only started again replaces nothing.
+                if wish.reply.is_some() {
+                    self.end_gray();
                 }
                 let start = running.start.clone();
                 let took = self.switch(running, wish.since);
@@ -253,6 +281,13 @@ impl Task {
         }
     }
 
+    fn learn(&self, running: &mut Running) {
+        if let Some(modules) = running.learned.take() {
+            let generation = running.generation.clone();
+            self.warmth.learn(generation, self.surroundings.clone(), modules);
+        }
+    }
+
     /// What was kept serves again, as `generation`.
     fn bring_back(&mut self, mut running: Running, generation: Arc<Generation>, reply: oneshot::Sender<Wanted>) {
         let since = Instant::now();
@@ -260,6 +295,7 @@ impl Task {
         self.tell(Event::Starting { app: self.app.clone(), generation: self.number });
         running.number = self.number;
         running.becomes(generation);
+        self.end_gray();
         let took = self.switch(running, since);
         // Whoever wished may have gone.
         let _ = reply.send(Wanted::Serving { took, start: Start::Kept });
@@ -286,6 +322,7 @@ impl Task {
         if let Some(retired) = retired {
             self.retire(retired, drain_within);
         }
+        self.name_each();
         took
     }
 
@@ -304,20 +341,25 @@ impl Task {
             }
             Fate::Died => drop(self.kept.take()),
         }
+        self.name_each();
     }
 
     fn failed(&mut self, number: u64, problem: Problem) {
-        self.tell(Event::Failed { app: self.app.clone(), generation: number, problem: problem.clone() });
+        self.tell_failed(number, problem.clone());
         if self.rollout.on_failure == OnFailure::ShowProblem || self.current.is_none() {
             self.route(Route::Broken(Arc::new(problem)));
             self.crew.dismiss();
             self.cron.dismiss();
+            self.end_gray();
             if let Some((last, _)) = self.current.take() {
                 self.retire(last, self.rollout.drain_within);
             }
-        } else {
-            self.show();
         }
+        self.show();
+    }
+
+    fn tell_failed(&self, generation: u64, problem: Problem) {
+        self.tell(Event::Failed { app: self.app.clone(), generation, problem });
     }
 
     /// The serving generation's process ended by itself.
@@ -340,13 +382,19 @@ impl Task {
         self.show();
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.name_each();
         // Something newer is known of than what was wanted last: the next request waits for that.
         if self.holds.load(Ordering::SeqCst) > self.covered.0 {
             return;
         }
+        let beside = match &self.route {
+            Route::Serving(upstream) => self.gray.beside(upstream),
+            _ => None,
+        };
+        let route = beside.unwrap_or_else(|| self.route.clone());
         for host in &self.hosts {
-            self.routes.set(host, self.route.clone());
+            self.routes.set(host, route.clone());
         }
     }
 
@@ -367,9 +415,10 @@ impl Task {
     }
 
     async fn end(mut self, drain: Duration) {
-        for host in &self.hosts {
+        for host in self.hosts.iter().chain(&self.named) {
             self.routes.remove(host);
         }
+        self.end_gray();
         if let Some((last, _)) = self.current.take() {
             self.retire(last, drain);
         }

@@ -9,6 +9,8 @@
 //! | `GET /dae/v1/apps/{app}/releases` | [`Releases`], newest first |
 //! | `GET /dae/v1/apps/{app}/releases/{id}/events` | Server-sent events, each a [`DeployEvent`]; resumes after `Last-Event-ID` |
 //! | `POST /dae/v1/apps/{app}/rollback` with [`Rollback`] | 202 with [`Accepted`] |
+//! | `GET /dae/v1/apps/{app}/traffic` | [`Traffic`] |
+//! | `PUT /dae/v1/apps/{app}/traffic` with [`TrafficChange`], `If-Match` | [`Traffic`]; 409 when that release is not tried |
 //! | `POST /dae/v1/apps/{app}/plan` with [`Offered`] | [`Planned`]; nothing is written |
 //! | `GET /dae/v1/apps/{app}/config?reveal=true` | [`Config`] |
 //! | `PATCH /dae/v1/apps/{app}/config` with [`ConfigChange`], `If-Match` | 202 with [`Accepted`]; 200 with [`Config`] when nothing is live, or nothing changes |
@@ -106,6 +108,51 @@ pub struct NewRelease {
     pub by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitState>,
+    /// Try it beside the live one on a share of the visitors; without one it takes the live one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+}
+
+/// The visitors on whom a release is tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Of a hundred, who stay with it.
+    #[serde(default)]
+    pub percent: u8,
+    /// And every request with one of these headers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// And every request from one of these networks: `10.0.0.0/8`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+}
+
+/// A release that is tried beside the live one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gray {
+    pub release: ReleaseId,
+    #[serde(flatten)]
+    pub share: Share,
+}
+
+/// Who gets which release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    pub app: AppName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<ReleaseId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gray: Option<Gray>,
+}
+
+/// The share of the gray release, whole: 100 percent make it live, none and no rule take it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficChange {
+    /// Which is meant; without one whichever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    #[serde(flatten)]
+    pub share: Share,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,8 +210,12 @@ pub enum ReleaseState {
     /// Being made; after a crash of the node it becomes `Failed`.
     Starting,
     Live,
+    /// Tried beside the live one.
+    Gray,
     /// Was live once.
     Past,
+    /// Was tried, and never live.
+    Withdrawn,
     Failed,
     /// Another one was wanted before this one was ready.
     Superseded,
@@ -397,6 +448,8 @@ pub struct Process {
 #[serde(rename_all = "lowercase")]
 pub enum ProcessState {
     Serving,
+    /// For a share of the visitors.
+    Gray,
     /// Was replaced, and is ready to come back.
     Kept,
     /// A one-off command.
@@ -422,6 +475,9 @@ pub enum DeployEvent {
         release: ReleaseId,
         url: String,
         took_ms: u64,
+        /// It is tried beside the live one, on these visitors.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     Failed {
         release: ReleaseId,

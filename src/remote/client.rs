@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::api::{
     Accepted, Capabilities, Config, ConfigChange, Domains, NewRelease, NewRun, Offered, Planned, Processes, Refusal,
-    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange,
+    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic, TrafficChange,
 };
 use super::config::is_here;
 use super::credentials::Token;
@@ -310,21 +310,32 @@ impl Client {
 
     /// Asks for a new release in the place of `live`, and of nothing else.
     pub async fn release(&self, app: &AppName, new: &NewRelease, live: Option<ReleaseId>) -> Result<Accepted> {
-        self.accepted(&format!("/dae/v1/apps/{app}/releases"), new, live, exit::UNHEALTHY).await
+        let ask = body_of(Method::POST, &format!("/dae/v1/apps/{app}/releases"), new)?;
+        self.json(if_live(ask, live), exit::UNHEALTHY).await
     }
 
-    pub async fn rollback(&self, app: &AppName, to: Option<ReleaseId>, live: Option<ReleaseId>) -> Result<Accepted> {
-        self.accepted(&format!("/dae/v1/apps/{app}/rollback"), &Rollback { to }, live, 1).await
-    }
-
-    async fn accepted(
+    /// A release, or what is tried beside the live one is taken back.
+    pub async fn rollback(
         &self,
-        path: &str,
-        body: &impl serde::Serialize,
+        app: &AppName,
+        to: Option<ReleaseId>,
         live: Option<ReleaseId>,
-        usual: u8,
-    ) -> Result<Accepted> {
-        self.json(if_live(body_of(Method::POST, path, body)?, live), usual).await
+    ) -> Result<Changed<Traffic>> {
+        self.changed(body_of(Method::POST, &format!("/dae/v1/apps/{app}/rollback"), &Rollback { to })?, live).await
+    }
+
+    pub async fn traffic(&self, app: &AppName) -> Result<Traffic> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/traffic")), 1).await
+    }
+
+    pub async fn change_traffic(
+        &self,
+        app: &AppName,
+        change: &TrafficChange,
+        live: Option<ReleaseId>,
+    ) -> Result<Traffic> {
+        let ask = body_of(Method::PUT, &format!("/dae/v1/apps/{app}/traffic"), change)?;
+        self.json(if_live(ask, live), 1).await
     }
 
     /// What a deploy of an image would do; `usual` is the exit code of a refusal.
@@ -343,7 +354,7 @@ impl Client {
         change: &ConfigChange,
         live: Option<ReleaseId>,
     ) -> Result<Changed<Config>> {
-        self.changed(&format!("/dae/v1/apps/{app}/config"), change, live).await
+        self.changed(body_of(Method::PATCH, &format!("/dae/v1/apps/{app}/config"), change)?, live).await
     }
 
     pub async fn scale(&self, app: &AppName) -> Result<Scale> {
@@ -356,16 +367,11 @@ impl Client {
         change: &ScaleChange,
         live: Option<ReleaseId>,
     ) -> Result<Changed<Scale>> {
-        self.changed(&format!("/dae/v1/apps/{app}/scale"), change, live).await
+        self.changed(body_of(Method::PATCH, &format!("/dae/v1/apps/{app}/scale"), change)?, live).await
     }
 
-    async fn changed<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl serde::Serialize,
-        live: Option<ReleaseId>,
-    ) -> Result<Changed<T>> {
-        let answer = self.send(if_live(body_of(Method::PATCH, path, body)?, live)).await?;
+    async fn changed<T: DeserializeOwned>(&self, ask: Ask, live: Option<ReleaseId>) -> Result<Changed<T>> {
+        let answer = self.send(if_live(ask, live)).await?;
         match answer.status {
             StatusCode::ACCEPTED => self.parsed(&answer, 1).map(Changed::Released),
             status if status.is_success() => self.parsed(&answer, 1).map(Changed::Now),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::api::{DeployEvent, NewRelease, Offered, OfferedBlob, ReleaseId};
+use super::api::{DeployEvent, NewRelease, Offered, OfferedBlob, ReleaseId, Traffic};
 use super::client::{Changed, Client, exit};
 use super::events::Live;
 use super::registry::Offer;
@@ -161,16 +161,27 @@ async fn push(
     Ok(Pushed::InPlaceOf(live))
 }
 
+/// What a rollback came to.
+#[derive(Debug)]
+pub enum RolledBack {
+    Live {
+        was: Option<ReleaseId>,
+        live: Live,
+    },
+    /// There was a release that was tried beside the live one: that is no more.
+    Withdrawn(Traffic),
+}
+
 /// Switches back to `to`, or to the release before the live one.
-pub async fn rollback(
-    client: &Client,
-    app: &AppName,
-    to: Option<ReleaseId>,
-    tell: Tell<'_>,
-) -> Result<(Option<ReleaseId>, Live)> {
-    let live = client.live(app).await?;
-    let accepted = client.rollback(app, to, live).await?;
-    Ok((live, follow(client, &accepted.events, accepted.release, tell).await?))
+pub async fn rollback(client: &Client, app: &AppName, to: Option<ReleaseId>, tell: Tell<'_>) -> Result<RolledBack> {
+    let was = client.live(app).await?;
+    match client.rollback(app, to, was).await? {
+        Changed::Released(accepted) => {
+            let live = follow(client, &accepted.events, accepted.release, tell).await?;
+            Ok(RolledBack::Live { was, live })
+        }
+        Changed::Now(traffic) => Ok(RolledBack::Withdrawn(traffic)),
+    }
 }
 
 /// Follows what a change brought about.

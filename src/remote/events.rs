@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderName};
 use serde::de::DeserializeOwned;
 
-use super::api::{DeployEvent, LogLine, ReleaseId, RunEvent, RunId};
+use super::api::{DeployEvent, LogLine, ReleaseId, RunEvent, RunId, Share};
 use super::client::{Ask, Client, Silent, exit};
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
@@ -17,6 +17,8 @@ pub struct Live {
     pub release: ReleaseId,
     pub url: String,
     pub took_ms: u64,
+    /// It is tried beside the live one.
+    pub share: Option<Share>,
 }
 
 /// How long a remote may be silent before it is given up; the release goes on there.
@@ -34,7 +36,7 @@ impl Client {
         let end = self.listen(path, |event: DeployEvent| {
             hear(&event);
             match event {
-                DeployEvent::Live { release, url, took_ms } => Some(Ok(Live { release, url, took_ms })),
+                DeployEvent::Live { release, url, took_ms, share } => Some(Ok(Live { release, url, took_ms, share })),
                 DeployEvent::Failed { release, problem, serving } => Some(Err(failed(release, problem, serving))),
                 DeployEvent::Step { .. } | DeployEvent::Output { .. } => None,
             }
@@ -309,7 +311,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut hear = |event: &DeployEvent| heard.push(event.clone());
         let end = runtime.block_on(client.follow("/events", ReleaseId(2), &mut hear)).unwrap();
-        assert_eq!(end, Live { release: ReleaseId(2), url: "u".into(), took_ms: 5 });
+        assert_eq!(end, Live { release: ReleaseId(2), url: "u".into(), took_ms: 5, share: None });
         assert_eq!(heard.len(), 2, "{heard:?}");
         let asked = asked.join().unwrap();
         assert!(!asked[0].contains("last-event-id") && asked[1].contains("last-event-id: 7"), "{asked:?}");

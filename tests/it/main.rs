@@ -55,4 +55,5 @@ mod state;
 mod streams;
 mod thrift;
 mod traffic;
+mod traffic_split;
 mod vcs;

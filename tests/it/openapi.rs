@@ -155,6 +155,7 @@ fn answers_are_as_described() {
         format!("{app}/releases"),
         format!("{app}/config"),
         format!("{app}/scale"),
+        format!("{app}/traffic"),
         format!("{app}/domains"),
         format!("{app}/runs"),
         format!("{app}/processes"),

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Generation, Seen, Surroundings};
+use super::{Duty, Generation, Seen, Surroundings};
 pub(super) use member::Member;
 use post::{Post, Watch};
 
@@ -69,7 +69,7 @@ impl Crew {
         let seen = |post: &Arc<Post>| Seen {
             process: post.label.clone(),
             release: posts.release.clone(),
-            serves: true,
+            duty: Duty::Serves,
             leader: post.pid.load(Ordering::Relaxed),
         };
         posts.posts.iter().map(seen).filter(|seen| seen.leader != 0).collect()

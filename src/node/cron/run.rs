@@ -98,7 +98,7 @@ impl Around {
         let failed = |what: &str| Problem::new("cron.url", format!("`{url}` {what}"));
         let asked = async {
             // What answers stays while it does.
-            let lease = self.routes.lease(&self.host, ANSWERED_WITHIN).await;
+            let lease = self.routes.lease(&self.host, ANSWERED_WITHIN, None).await;
             let lease = lease.map_err(|_| failed("could not be asked: nothing serves the app"))?;
             gateway::ask(&lease.upstream, &self.host, url, &[(CRON_HEADER, &job.name)])
                 .await

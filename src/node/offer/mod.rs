@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::pause::Pause;
-use super::{Event, Generation, Seen, Surroundings};
+use super::{Duty, Event, Generation, Seen, Surroundings};
 use crate::problem::Problem;
 use crate::supervisor::Signal;
 use ports::Ports;
@@ -74,7 +74,7 @@ impl Offer {
     pub fn seen(&self) -> Option<Seen> {
         let leader = self.leader.load(Ordering::Relaxed);
         let release = self.wanted.borrow().as_ref().and_then(|wanted| wanted.generation.release.clone());
-        (leader != 0).then(|| Seen { process: "services".into(), release, serves: true, leader })
+        (leader != 0).then(|| Seen { process: "services".into(), release, duty: Duty::Serves, leader })
     }
 
     /// Ends all of it.

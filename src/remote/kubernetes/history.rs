@@ -175,7 +175,8 @@ fn state(head: &Head, release: &Release) -> ReleaseState {
     match release.state {
         _ if head.live == Some(release.id) => ReleaseState::Live,
         _ if head.starting == Some(release.id) => ReleaseState::Starting,
-        ReleaseState::Live | ReleaseState::Past => ReleaseState::Past,
+        // A cluster's releases are never tried beside one another.
+        ReleaseState::Live | ReleaseState::Past | ReleaseState::Gray | ReleaseState::Withdrawn => ReleaseState::Past,
         ReleaseState::Starting | ReleaseState::Superseded => ReleaseState::Superseded,
         ReleaseState::Failed => ReleaseState::Failed,
     }

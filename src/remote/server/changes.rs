@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::auth::Verb;
 use super::caller::{Asked, Caller};
-use super::control::{accept, expected, precondition, read};
+use super::control::{Begin, accept, expected, precondition, read};
 use super::refusal::{Answer, Refused};
 use super::settings::Settings;
 use super::store::{Draft, Expected, Moved, With};
@@ -117,7 +117,7 @@ async fn again(
     let Said { message, by } = said;
     let settings = With::New(server.seal_settings(&settings)?);
     let draft = Draft { image: live.image, message: Some(message), by, git: live.git, repeats: None, settings };
-    accept(server, app, draft, expected, headers).await
+    accept(server, app, Begin { draft, expected, share: None }, headers).await
 }
 
 fn met(app: &AppName, expected: Expected, live: Option<&Release>) -> Result<(), Refused> {

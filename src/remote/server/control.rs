@@ -19,12 +19,14 @@ use super::auth::Verb;
 use super::caller::{Asked, Caller};
 use super::logs;
 use super::refusal::{Answer, Refused};
+use super::releases::{Going, Reached};
 use super::store::{Draft, Expected, Moved, With};
 use crate::app::AppName;
 use crate::packaging::{self, Digest};
 use crate::problem::Problem;
 use crate::remote::api::{
     Accepted, Capabilities, DeployEvent, NewRelease, Processes, Release, ReleaseId, ReleaseState, Releases, Rollback,
+    Share,
 };
 
 /// The largest body of a request here.
@@ -41,6 +43,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/processes", get(processes))
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
         .merge(super::changes::routes())
+        .merge(super::traffic::routes())
         .merge(super::runs::routes())
         .fallback(nothing)
 }
@@ -104,7 +107,22 @@ async fn release(
 ) -> Answer {
     let app = caller.may(Verb::Deploy, &app)?;
     let expected = expected(&headers)?;
-    let NewRelease { image, message, by, git } = read(body).await?;
+    let NewRelease { image, message, by, git, share } = read(body).await?;
+    let unprocessable = |problem| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
+    if super::front::is_address_of_release(&app.host()) {
+        return Err(unprocessable(
+            Problem::new("app.name-taken", format!("`{app}` would answer at the address of another app's release"))
+                .hint("give it a name that does not begin like `r1__`"),
+        ));
+    }
+    // All of the visitors are no trial.
+    let share = share.filter(|share| share.percent != 100);
+    if let Some(share) = &share {
+        super::traffic::visitors(share).map_err(unprocessable)?;
+        if server.store.live(&app)?.is_none() {
+            return Err(super::changes::nothing_live(&app));
+        }
+    }
     let image = Digest::parse(&image).map_err(|problem| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem))?;
     if server.store.manifest(&app, &image)?.is_none() {
         return Err(Refused::new(
@@ -115,7 +133,7 @@ async fn release(
     }
     server.blobs.touch(&image);
     let draft = Draft { image: image.to_string(), message, by, git, repeats: None, settings: With::Current };
-    accept(server, app, draft, expected, &headers).await
+    accept(server, app, Begin { draft, expected, share }, &headers).await
 }
 
 async fn rollback(
@@ -128,6 +146,9 @@ async fn rollback(
     let app = caller.may(Verb::Deploy, &app)?;
     let expected = expected(&headers)?;
     let Rollback { to } = read(body).await?;
+    if to.is_none() && server.store.gray(&app)?.is_some() {
+        return super::traffic::end(server, app, expected).await;
+    }
     let conflict = |problem| Refused::new(StatusCode::CONFLICT, problem);
     let target = match to {
         Some(id) => server.store.release(&app, id)?.ok_or_else(|| no_release(&app, id))?,
@@ -139,7 +160,13 @@ async fn rollback(
         })?,
     };
     match target.state {
-        ReleaseState::Past => {}
+        ReleaseState::Past | ReleaseState::Withdrawn => {}
+        ReleaseState::Gray => {
+            return Err(conflict(
+                Problem::new("release.gray", format!("{} is tried beside the live one", target.id))
+                    .hint("to make it live: `dae traffic 100`"),
+            ));
+        }
         ReleaseState::Live => {
             return Err(conflict(Problem::new("release.live-already", format!("{} is live already", target.id))));
         }
@@ -153,23 +180,30 @@ async fn rollback(
     let message = Some(format!("rollback to {}", target.id));
     let (image, git, repeats, settings) = (target.image, target.git, Some(target.id), With::Of(target.id));
     let draft = Draft { image, message, by: None, git, repeats, settings };
-    accept(server, app, draft, expected, &headers).await
+    accept(server, app, Begin { draft, expected, share: None }, &headers).await
 }
 
-pub(super) async fn accept(
-    server: Arc<Server>,
-    app: AppName,
-    draft: Draft,
-    expected: Expected,
-    headers: &HeaderMap,
-) -> Answer {
-    let url = server.url_of(&app, headers);
+/// A release about to be made.
+pub(super) struct Begin {
+    pub draft: Draft,
+    pub expected: Expected,
+    /// Tried on these, beside the live one.
+    pub share: Option<Share>,
+}
+
+pub(super) async fn accept(server: Arc<Server>, app: AppName, begin: Begin, headers: &HeaderMap) -> Answer {
+    let reached = Reached::by(headers);
+    let Begin { draft, expected, share } = begin;
     // Accepted and started in one piece: this request may be given up at any await, a release may not.
     let accepted = super::blocking(move || match server.store.accept(&app, draft, expected)? {
         Ok(release) => {
             let events = format!("/dae/v1/apps/{app}/releases/{}/events", release.id);
             let accepted = Accepted { release: release.id, events };
-            server.start_release(app, release, expected, url);
+            let url = match share {
+                Some(_) => reached.url(&format!("{}--{}", release.id, server.host_of(&app))),
+                None => reached.url(&server.host_of(&app)),
+            };
+            server.start_release(app, Going { release, expected, share, url });
             Ok(accepted)
         }
         Err(moved) => Err(precondition(&app, moved)),

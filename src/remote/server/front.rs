@@ -8,34 +8,69 @@ use std::sync::Arc;
 
 use axum::Router;
 use http_body_util::BodyExt as _;
+use hyper::StatusCode;
 use tower::ServiceExt as _;
 
 use super::Server;
-use crate::gateway::{Front, Request, Response};
+use crate::gateway::{Front, Request, Response, Routes, plain};
 
 pub struct NodeFront {
     domain: String,
+    routes: Arc<Routes>,
     router: Router,
 }
 
 impl NodeFront {
     pub fn new(server: Arc<Server>) -> Self {
-        Self { domain: server.domain.clone(), router: routes().with_state(server) }
+        let (domain, routes_of_apps) = (server.domain.clone(), server.node.routes.clone());
+        Self { domain, routes: routes_of_apps, router: routes().with_state(server) }
     }
 
     fn is_ours(&self, request: &Request) -> bool {
-        let host = request.uri().host().or_else(|| request.headers().get(hyper::header::HOST)?.to_str().ok());
-        host.is_none_or(|host| is_own_host(host, &self.domain))
+        host_of(request).is_none_or(|host| is_own_host(host, &self.domain))
+    }
+
+    /// A release that does not run is asked for by its own address.
+    fn runs_not(&self, request: &Request) -> Option<Response> {
+        let host = name_of(host_of(request)?).to_ascii_lowercase();
+        let label = host.strip_suffix(&self.domain)?.strip_suffix('.')?;
+        let (release, app) = label.split_once("--").filter(|_| is_address_of_release(label))?;
+        let known = self.routes.get(&host).is_some();
+        (!known).then(|| {
+            let live = format!("{app}.{}", self.domain);
+            plain(
+                StatusCode::NOT_FOUND,
+                &format!(
+                    "{release} of {app} does not run.\n\nThe live release does, at {live}; one that is tried on a share of the \
+                     visitors; and the one that was live last, for some minutes.\nTo bring {release} back: dae rollback {release}"
+                ),
+            )
+        })
     }
 }
 
-/// Whether the host of a `Host` header, with its port, is the node's own.
-fn is_own_host(host: &str, domain: &str) -> bool {
+/// Whether an app's host, the part below the domain, would be taken for that of one release: `r42--hello`.
+pub(super) fn is_address_of_release(label: &str) -> bool {
+    let number = label.split_once("--").and_then(|(release, _)| release.strip_prefix('r'));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn host_of(request: &Request) -> Option<&str> {
+    request.uri().host().or_else(|| request.headers().get(hyper::header::HOST)?.to_str().ok())
+}
+
+/// Without its port and last dot.
+fn name_of(host: &str) -> &str {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
-    let name = name.trim_end_matches('.');
+    name.trim_end_matches('.')
+}
+
+/// Whether the host of a `Host` header, with its port, is the node's own.
+fn is_own_host(host: &str, domain: &str) -> bool {
+    let name = name_of(host);
     name.is_empty()
         || name.eq_ignore_ascii_case(domain)
         || name.eq_ignore_ascii_case("localhost")
@@ -52,7 +87,7 @@ impl Front for NodeFront {
             if !self.is_ours(&request) {
                 // Who asks is not for a client to say.
                 request.headers_mut().remove("x-dae-user");
-                return Err(request);
+                return self.runs_not(&request).map_or(Err(request), Ok);
             }
             let Ok(response) = self.router.clone().oneshot(request).await;
             Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
@@ -67,6 +102,21 @@ mod tests {
     #[test]
     fn no_route_contradicts_another() {
         let _ = routes();
+    }
+
+    #[test]
+    fn what_names_one_release() {
+        for (label, names) in [
+            ("r42--hello", true),
+            ("r1--a-b--c", true),
+            ("hello", false),
+            ("r--hello", false),
+            ("r4x--hello", false),
+            ("x1--hello", false),
+            ("r42-hello", false),
+        ] {
+            assert_eq!(is_address_of_release(label), names, "{label}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod runs;
 mod secret;
 mod settings;
 mod store;
+mod traffic;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

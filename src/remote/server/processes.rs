@@ -7,6 +7,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::Server;
 use crate::app::AppName;
+use crate::node::Duty;
 use crate::remote::api::{Process, ProcessState, ReleaseId};
 
 /// As much of `/proc/PID/stat` as is needed.
@@ -27,7 +28,11 @@ impl Server {
             let Some(release) = one.release.as_deref().and_then(|release| release.parse::<ReleaseId>().ok()) else {
                 continue;
             };
-            let state = if one.serves { ProcessState::Serving } else { ProcessState::Kept };
+            let state = match one.duty {
+                Duty::Serves => ProcessState::Serving,
+                Duty::Tried => ProcessState::Gray,
+                Duty::Kept => ProcessState::Kept,
+            };
             let mut members: Vec<&Stat> = table.iter().filter(|stat| stat.group == one.leader).collect();
             members.sort_by_key(|stat| (stat.pid != one.leader, stat.pid));
             processes.extend(members.into_iter().map(|stat| Process {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
+use futures_util::FutureExt as _;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::assemble::{Assembled, Assembly};
@@ -17,7 +18,7 @@ use crate::node::{Edition, Event, Generation, Launch, Start, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
-use crate::remote::api::{DeployEvent, LogLine, Release, ReleaseId, ReleaseState};
+use crate::remote::api::{DeployEvent, Gray, LogLine, Release, ReleaseId, ReleaseState, Share};
 use crate::remote::client::exit;
 use crate::supervisor::{End, Process, Signal};
 
@@ -58,6 +59,7 @@ pub struct Releases {
 /// Lines that a slow listener may be behind.
 const BEHIND: usize = 4096;
 
+const STOPPING: &str = "node.stopping";
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_mins(30);
 /// Lines that explain why it failed.
@@ -113,6 +115,37 @@ impl Releases {
     }
 }
 
+/// A release on its way.
+pub(super) struct Going {
+    pub release: Release,
+    pub expected: Expected,
+    /// The visitors it is tried on; none: it takes the live one's place.
+    pub share: Option<Share>,
+    /// Where it will answer.
+    pub url: String,
+}
+
+/// How a client reached the node: with which scheme and port.
+pub(super) struct Reached {
+    scheme: &'static str,
+    port: Option<u16>,
+}
+
+impl Reached {
+    pub fn by(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        let host = text(header::HOST.as_str()).unwrap_or_default();
+        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        Self { scheme, port: port.filter(|port| *port != 80 && *port != 443) }
+    }
+
+    pub fn url(&self, host: &str) -> String {
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{host}{port}", self.scheme)
+    }
+}
+
 impl Server {
     /// Full versions of the interpreters on this machine.
     pub(super) fn pythons(&self) -> Vec<String> {
@@ -138,27 +171,18 @@ impl Server {
         found
     }
 
-    /// Where the app answers, as the client reached the node: with its scheme and port.
-    pub(super) fn url_of(&self, app: &AppName, headers: &HeaderMap) -> String {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-        let host = text(header::HOST.as_str()).unwrap_or_default();
-        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        let port = port.filter(|port| *port != 80 && *port != 443).map(|port| format!(":{port}"));
-        format!("{scheme}://{}.{}{}", app.host(), self.domain, port.unwrap_or_default())
-    }
-
     /// Begins to bring an accepted release up; it goes on whoever listens.
-    pub(super) fn start_release(self: &Arc<Self>, app: AppName, release: Release, expected: Expected, url: String) {
+    pub(super) fn start_release(self: &Arc<Self>, app: AppName, going: Going) {
         let server = self.clone();
         tokio::spawn(async move {
             let began = Instant::now();
-            let id = release.id;
-            let brought = server.bring_up(&app, &release, expected).await;
+            let id = going.release.id;
+            let brought = server.bring_up(&app, &going).await;
+            let Going { url, share, .. } = going;
             server.releases.no_longer_starting(&app, id);
             let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let end = match brought {
-                Ok(()) => DeployEvent::Live { release: id, url, took_ms },
+                Ok(()) => DeployEvent::Live { release: id, url, took_ms, share },
                 Err(problem) => {
                     let serving = server.store.live(&app).ok().flatten().map(|live| live.id);
                     DeployEvent::Failed { release: id, problem, serving }
@@ -169,7 +193,9 @@ impl Server {
         });
     }
 
-    async fn bring_up(self: &Arc<Self>, app: &AppName, release: &Release, expected: Expected) -> Result<()> {
+    async fn bring_up(self: &Arc<Self>, app: &AppName, going: &Going) -> Result<()> {
+        let Going { release, expected, share, .. } = going;
+        let (expected, visitors) = (*expected, share.as_ref().map(super::traffic::visitors).transpose()?);
         let began = Instant::now();
         let assembled = self.assemble(app, release).await?;
         let text = match assembled.unpacked {
@@ -194,7 +220,10 @@ impl Server {
             let mut starting = self.releases.starting();
             self.still_wanted(app, release, expected)?;
             starting.insert(app.clone(), release.id);
-            self.node.want(generation.0)
+            match visitors {
+                Some(visitors) => self.node.try_out(generation.0, visitors).left_future(),
+                None => self.node.want(generation.0).right_future(),
+            }
         };
         match wanted.await {
             Wanted::Serving { took, start } => {
@@ -381,25 +410,50 @@ impl Server {
                 // What waits is told, instead of waiting for what will not come.
                 self.node.fail(&app, (**problem).clone());
             }
+            self.bring_gray_back(&app).await;
             self.releases.coming_back.send_modify(|apps| {
                 apps.remove(&app);
             });
-            (self.releases.tell)(Told::Back { app, release: id, how });
+            (self.releases.tell)(Told::Back { app: app.clone(), release: id, how });
         });
         futures_util::future::join_all(back).await;
         Ok(())
     }
 
     async fn bring_one_back(self: &Arc<Self>, app: &AppName, id: ReleaseId) -> Result<Duration> {
+        self.bring(app, id, async |generation| self.node.want(generation).await).await
+    }
+
+    /// What was tried beside the live one is tried again; where it does not start, it is taken back.
+    async fn bring_gray_back(self: &Arc<Self>, app: &AppName) {
+        let Ok(Some(Gray { release: id, share })) = self.store.gray(app) else { return };
+        let tried = async {
+            let visitors = super::traffic::visitors(&share)?;
+            self.bring(app, id, async |generation| self.node.try_out(generation, visitors.clone()).await).await
+        };
+        let how = tried.await.map_err(Box::new);
+        if how.as_ref().is_err_and(|problem| problem.code != STOPPING) {
+            // If the store cannot be written now, the next start tries again.
+            let _ = self.store.reshare(app, id, None);
+        }
+        (self.releases.tell)(Told::Back { app: app.clone(), release: id, how });
+    }
+
+    async fn bring(
+        self: &Arc<Self>,
+        app: &AppName,
+        id: ReleaseId,
+        want: impl AsyncFnOnce(Generation) -> Wanted,
+    ) -> Result<Duration> {
         let Some(release) = self.store.release(app, id)? else {
             return Err(Problem::new("release.unknown", format!("`{app}` has no release {id}")));
         };
         let assembled = self.assemble(app, &release).await?;
         let (generation, _) = self.generation(app, &release, &assembled).await?;
-        match self.node.want(generation).await {
+        match want(generation).await {
             Wanted::Serving { took, .. } => Ok(took),
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
-            Wanted::Superseded => Err(Problem::new("node.stopping", "the node is stopping")),
+            Wanted::Superseded => Err(Problem::new(STOPPING, "the node is stopping")),
         }
     }
 

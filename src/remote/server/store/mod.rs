@@ -7,6 +7,7 @@ mod releases;
 mod runs;
 mod settings;
 mod tokens;
+mod traffic;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -77,7 +78,8 @@ CREATE TABLE tokens (
 ";
 
 /// What each later version adds.
-const ADDED: &[&str] = &["
+const ADDED: &[&str] = &[
+    "
 -- What belongs to a release beside its image: environment and scale, sealed to the node's own key.
 CREATE TABLE settings (
     app TEXT NOT NULL,
@@ -104,10 +106,16 @@ CREATE TABLE runs (
     why TEXT,
     PRIMARY KEY (app, id)
 ) STRICT;
-"];
+",
+    "
+-- The release that is tried beside the live one, and on whom, as JSON.
+ALTER TABLE apps ADD COLUMN gray INTEGER;
+ALTER TABLE apps ADD COLUMN share TEXT;
+",
+];
 
 /// The schema's version, kept in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 impl Store {
     /// Makes the file, or opens one that is there.

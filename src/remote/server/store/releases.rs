@@ -144,7 +144,7 @@ impl Store {
         Ok(id.map(ReleaseId))
     }
 
-    /// Forgets releases, and their stories: all but the live one, those that start, the `keep` last that were live once and
+    /// Forgets releases, and their stories: all but the live one, the one tried beside it, those that start, the `keep` last that were live once and
     /// the `keep` last that never were. How many are forgotten is the answer.
     pub fn forget_old(&self, keep: usize) -> Result<usize> {
         let mut connection = self.lock();
@@ -154,7 +154,7 @@ impl Store {
                 "DELETE FROM releases WHERE (app, id) IN (
                      SELECT app, id FROM (
                          SELECT app, id, row_number() OVER (PARTITION BY app, state = 'past' ORDER BY id DESC) AS place
-                         FROM releases WHERE state NOT IN ('live', 'starting'))
+                         FROM releases WHERE state NOT IN ('live', 'gray', 'starting'))
                      WHERE place > ?1)",
                 [keep],
             )
@@ -273,25 +273,30 @@ fn tell(transaction: &Transaction, app: &AppName, id: ReleaseId, event: &DeployE
             .map_err(wrong)
     };
     match event {
-        DeployEvent::Live { .. } => {
-            transaction
-                .execute("UPDATE releases SET state = 'past' WHERE app = ?1 AND state = 'live'", [app.as_str()])
-                .map_err(wrong)?;
-            end("live", None)?;
-            transaction
-                .execute(
-                    "UPDATE apps SET live = ?2, settings = (SELECT settings FROM releases WHERE app = ?1 AND id = ?2)
-                     WHERE name = ?1",
-                    params![app.as_str(), id.0],
-                )
-                .map_err(wrong)?;
-        }
+        DeployEvent::Live { share: None, .. } => goes_live(transaction, app, id)?,
+        DeployEvent::Live { share: Some(share), .. } => super::traffic::goes_gray(transaction, app, id, share)?,
         DeployEvent::Failed { problem, .. } => {
             end(if problem.code == SUPERSEDED { "superseded" } else { "failed" }, Some(problem))?;
         }
         DeployEvent::Step { .. } | DeployEvent::Output { .. } => {}
     }
     Ok(true)
+}
+
+/// `id` takes the place of what is live, and of what is tried.
+pub(super) fn goes_live(transaction: &Transaction, app: &AppName, id: ReleaseId) -> Result<()> {
+    let state = |from: &str, which: &str| format!("UPDATE releases SET state = '{from}' WHERE app = ?1 AND {which}");
+    transaction.execute(&state("past", "state = 'live'"), [app.as_str()]).map_err(wrong)?;
+    transaction.execute(&state("live", "id = ?2"), params![app.as_str(), id.0]).map_err(wrong)?;
+    super::traffic::withdraw(transaction, app)?;
+    transaction
+        .execute(
+            "UPDATE apps SET live = ?2, settings = (SELECT settings FROM releases WHERE app = ?1 AND id = ?2)
+             WHERE name = ?1",
+            params![app.as_str(), id.0],
+        )
+        .map_err(wrong)?;
+    Ok(())
 }
 
 /// The code of the problem that ends a release because of a later one.
@@ -335,7 +340,7 @@ pub(super) fn bad(at: usize, error: impl std::error::Error + Send + Sync + 'stat
 }
 
 /// Plain data always becomes JSON: none of these types has a map with keys that are no text.
-fn text(value: &impl serde::Serialize) -> String {
+pub(super) fn text(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -355,7 +360,7 @@ mod tests {
     }
 
     fn went_live(id: u64) -> DeployEvent {
-        DeployEvent::Live { release: ReleaseId(id), url: "u".into(), took_ms: 1 }
+        DeployEvent::Live { release: ReleaseId(id), url: "u".into(), took_ms: 1, share: None }
     }
 
     fn failed(id: u64, code: &'static str) -> DeployEvent {
