@@ -557,7 +557,7 @@ complete -c dae -n "__fish_dae_using_subcommand bdb; and __fish_seen_subcommand_
 complete -c dae -n "__fish_dae_using_subcommand bdb; and __fish_seen_subcommand_from help" -f -a "versions" -d 'Show which version keys are at, those that were deleted too'
 complete -c dae -n "__fish_dae_using_subcommand bdb; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List keys, or a level of the hash tree'
 complete -c dae -n "__fish_dae_using_subcommand bdb; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dae -n "__fish_dae_using_subcommand serve" -s p -l port -d 'The port to answer on' -r
+complete -c dae -n "__fish_dae_using_subcommand serve" -s p -l port -d 'The port to answer on; without it 8080, or the next that is free' -r
 complete -c dae -n "__fish_dae_using_subcommand serve" -l host -d 'The address to answer on; only this machine reaches the default one' -r
 complete -c dae -n "__fish_dae_using_subcommand serve" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''

@@ -5,7 +5,7 @@ mod background;
 mod debugger;
 mod screen;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
-use crate::dev_server::{DevServer, Event, Feed, Served, Session, Tagged, port};
+use crate::dev_server::{DevServer, Event, Feed, Named, Served, Session, Tagged, port};
 use crate::node::Cron;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::{Shared, Tell};
@@ -33,9 +33,9 @@ pub struct Args {
     /// The app's folder; of several, the first is started first
     #[arg(value_name = "APP_DIR")]
     pub directories: Vec<PathBuf>,
-    /// The port to answer on
-    #[arg(short, long, value_name = "N", default_value_t = 8080)]
-    pub port: u16,
+    /// The port to answer on; without it 8080, or the next that is free
+    #[arg(short, long, value_name = "N")]
+    pub port: Option<u16>,
     /// The address to answer on; only this machine reaches the default one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
     pub host: IpAddr,
@@ -56,6 +56,8 @@ pub struct Args {
     pub fresh: bool,
 }
 
+/// Where no port is asked for.
+const PORT: u16 = 8080;
 /// Who only looks whether the app is served holds its lock for a moment.
 const LOOKS_WITHIN: Duration = Duration::from_millis(500);
 
@@ -138,7 +140,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
         keep_schema(&app.root);
     }
     context.dirs.make_run()?;
-    let listener = port::bind(SocketAddr::new(args.host, args.port))?;
+    let (listener, named) = listen(args, context)?;
     let runtime = foreground::runtime()?;
     let (mut served, mut seen, mut around) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcome = Ok(());
@@ -161,6 +163,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
     if outcome.is_ok() {
         let server = DevServer {
             listener,
+            named,
             run_dir: context.dirs.run.clone(),
             cold: args.cold,
             cache_dir: context.dirs.cache.clone(),
@@ -177,6 +180,17 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
     foreground::end_descendants();
     context.terminal.line(&Line::new(Tone::Good, "stopped", "everything it started has ended"));
     Ok(Box::new(Done::default()))
+}
+
+fn listen(args: &Args, context: &Context) -> Result<(TcpListener, Named)> {
+    let at = |port| SocketAddr::new(args.host, port);
+    if let Some(port) = args.port {
+        return Ok((port::bind(at(port))?, Named::ByApp));
+    }
+    let (listener, taken) = port::bind_or_next(at(PORT))?;
+    let Some(taken) = taken else { return Ok((listener, Named::ByApp)) };
+    context.terminal.line(&Line::new(Tone::Plain, "port", format!("{taken}; this one takes the next")));
+    Ok((listener, Named::ByCopy))
 }
 
 /// What an app finds around it, and the folders that go with it.

@@ -2,6 +2,7 @@
 //! a client says of itself never reaches the app.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use axum::extract::Query;
 use http_body_util::{BodyExt as _, Limited};
@@ -10,6 +11,7 @@ use hyper::{Method, StatusCode, Uri};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
+use super::instance;
 use crate::app::AppName;
 use crate::gateway::{Request, Response, full, plain};
 use crate::problem::{Problem, Result};
@@ -30,18 +32,18 @@ pub struct Login {
     app: AppName,
     keys: Keys,
     personas: Personas,
-    /// The cookie's name: browsers share cookies between the ports of a host.
+    /// The cookie's name, this copy's own: browsers share cookies between the ports of a host.
     cookie: String,
 }
 
 impl Login {
-    /// By what the service `users` provides.
-    pub fn new(app: AppName, services: &[Provided]) -> Result<Self> {
+    /// By what the service `users` provides; the app lies in `root`.
+    pub fn new(app: AppName, root: &Path, services: &[Provided]) -> Result<Self> {
         let env = |name| services.iter().flat_map(|one| &one.env).find(|(known, _)| known == name);
         let (Some((_, identity)), Some((_, personas))) = (env("DAE_IDENTITY_KEY"), env("DAE_USERS")) else {
             return Err(Problem::new("login.service", "the service `users` does not run"));
         };
-        let cookie = format!("dae_login_{app}");
+        let cookie = format!("dae_login_{app}_{}", instance::mark(root));
         let personas = Personas::at(personas.into());
         let mut keys = Keys::beside(personas.path())?;
         keys.identity.clone_from(identity);
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn what_a_client_says_of_itself_is_not_passed_on() {
         let dir = tempfile::tempdir().unwrap();
-        let login = Login::new(AppName::parse("blog").unwrap(), &[users(dir.path())]).unwrap();
+        let login = Login::new(AppName::parse("blog").unwrap(), dir.path(), &[users(dir.path())]).unwrap();
         let pass = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
@@ -230,9 +232,11 @@ mod tests {
         assert_eq!(pass(&[(IDENTITY, "a.b.c"), (IDENTITY, "d")]), (0, false, None));
         assert_eq!(pass(&[(WANTED, "ann"), (IDENTITY, "x")]), (1, false, None));
         let token = login.keys.session(&login.app, &User::typed("ann", false).unwrap(), now()).unwrap();
-        let cookies = format!("a=b; dae_login_blog={token}; c=d");
+        let cookies = format!("a=b; {}={token}; c=d", login.cookie);
         assert_eq!(pass(&[("cookie", &cookies)]), (1, false, Some("a=b; c=d".into())));
-        assert_eq!(pass(&[("cookie", "dae_login_blog=x.y.z")]), (0, false, None));
-        assert_eq!(pass(&[("cookie", &format!("dae_login_shop={token}"))]).0, 0);
+        assert_eq!(pass(&[("cookie", &format!("{}=x.y.z", login.cookie))]), (0, false, None));
+        // Of another copy of the same app.
+        let other = Login::new(AppName::parse("blog").unwrap(), Path::new("/"), &[users(dir.path())]).unwrap();
+        assert_eq!(pass(&[("cookie", &format!("{}={token}", other.cookie))]).0, 0);
     }
 }

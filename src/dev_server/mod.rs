@@ -10,6 +10,7 @@ mod control;
 mod event;
 mod feed;
 pub mod handlers;
+mod instance;
 pub mod interfaces;
 pub mod local;
 mod login;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 pub use control::{Process, Status};
 pub use event::{Event, Tagged};
 pub use feed::{Feed, Item};
+pub use instance::Named;
 pub use session::{Server, Session, not_served};
 
 use crate::app::{App, AppName, DevSettings};
@@ -57,6 +59,7 @@ const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// What to serve and where.
 pub struct DevServer {
     pub listener: std::net::TcpListener,
+    pub named: Named,
     /// For sockets; there, and the user's own.
     pub run_dir: PathBuf,
     /// Every generation is a new Python.
@@ -101,11 +104,12 @@ impl DevServer {
         let notices = self.notices(run_dir.path());
         let routes = Arc::new(Routes::default());
         let apps = std::mem::take(&mut self.apps);
-        let hosts = if apps.len() > 1 { Hosts::Own } else { hosts(address) };
+        let alone = apps.len() == 1;
         let (mut parts, mut turn) = (Vec::new(), Turn::first());
         let mut following = Vec::new();
         for served in apps {
             let app = &served.app;
+            let own = own_host(app);
             let settings = Settings {
                 domain: "localhost".into(),
                 run_dir: run_dir.path().to_owned(),
@@ -113,17 +117,18 @@ impl DevServer {
                 rollout: Rollout::LIVE,
                 environment: local::SDK,
                 inherited: self.inherited.clone(),
-                hosts: hosts.clone(),
+                hosts: if alone { hosts(address, own.clone()) } else { Hosts::Also(vec![own.clone()]) },
                 service_port: None,
                 service_notices: notices.clone(),
                 cron: self.cron,
                 cron_dir: cron_dir(&app.root),
             };
             let tell = Tell::new(app.name.clone(), events.clone());
-            let url = url(app, address, &hosts);
+            let name = if self.named == Named::ByCopy { own } else { format!("{}.localhost", app.name.host()) };
+            let url = url(name, address, alone);
             let next = turn.next();
-            let own = std::mem::replace(&mut turn, next);
-            let (part, follow) = self.begin(served, settings, routes.clone(), url, tell.clone(), own)?;
+            let turn = std::mem::replace(&mut turn, next);
+            let (part, follow) = self.begin(served, settings, routes.clone(), url, tell.clone(), turn)?;
             tell.event(Event::Ready { status: part.browser.status().clone(), address });
             parts.push(part);
             following.push(follow);
@@ -132,7 +137,7 @@ impl DevServer {
         let front: Arc<dyn Front> = match parts.as_slice() {
             [part] => part.browser.clone(),
             parts => Arc::new(Several::new(
-                parts.iter().map(|part| (part.browser.status().url.clone(), part.browser.clone())),
+                parts.iter().map(|part| (part.browser.status().url.clone(), part.hosts.clone(), part.browser.clone())),
             )),
         };
         let gateway = Arc::new(Gateway { routes, front, patience: Duration::from_mins(2) });
@@ -178,7 +183,7 @@ impl DevServer {
         let status = Status { app: app.name.to_string(), url, pid: std::process::id(), since, processes: Vec::new() };
         let (restarts, asked) = mpsc::unbounded_channel();
         let control = Control { status, app: app.name.clone(), node: node.clone(), feed, restarts };
-        let browser = Browser::new(control, Login::new(app.name.clone(), &services)?, tell.clone());
+        let browser = Browser::new(control, Login::new(app.name.clone(), &app.root, &services)?, tell.clone());
         tokio::spawn(retell::node(heard, tell.clone(), browser.clone()));
         let (stand_still, still) = mpsc::unbounded_channel();
         tokio::spawn(retell::services(told, tell.clone(), stand_still));
@@ -195,6 +200,7 @@ impl DevServer {
                 let _ = changed.send((change, hold));
             }
         })?;
+        let hosts = vec![format!("{}.localhost", app.name.host()), own_host(&app)];
         let serving = Serving {
             learned: (!self.cold).then(|| app.root.join(".dae/learned.json")),
             root: app.root.clone(),
@@ -210,7 +216,7 @@ impl DevServer {
             owed: Change::Nothing,
             turn: Some(turn),
         };
-        Ok((Part { node, browser, watch }, serving.follow(first, changes, asked, still)))
+        Ok((Part { node, browser, hosts, watch }, serving.follow(first, changes, asked, still)))
     }
 }
 
@@ -218,6 +224,8 @@ impl DevServer {
 struct Part {
     node: Arc<Node>,
     browser: Arc<Browser>,
+    /// The names it has for itself.
+    hosts: Vec<String>,
     watch: Watch,
 }
 
@@ -235,14 +243,23 @@ pub fn cron_dir(root: &std::path::Path) -> PathBuf {
 
 /// Names of one's own machine; a page from elsewhere cannot reach the app by giving its own name this address. Whoever
 /// opens the port to others with `--host` takes every name.
-fn hosts(address: SocketAddr) -> Hosts {
-    Hosts::Also(if address.ip().is_loopback() { OWN_NAMES.map(str::to_owned).to_vec() } else { vec![ANY_HOST.into()] })
+fn hosts(address: SocketAddr, own: String) -> Hosts {
+    Hosts::Also(if address.ip().is_loopback() {
+        OWN_NAMES.map(str::to_owned).into_iter().chain([own]).collect()
+    } else {
+        vec![ANY_HOST.into()]
+    })
+}
+
+/// The name that no other copy of the app has.
+fn own_host(app: &App) -> String {
+    format!("{}-{}.localhost", app.name.host(), instance::mark(&app.root))
 }
 
 /// An app that is not alone has its name only.
-fn url(app: &App, address: SocketAddr, hosts: &Hosts) -> String {
-    let host = if *hosts == Hosts::Own || address.ip().is_loopback() || address.ip().is_unspecified() {
-        format!("{}.localhost", app.name.host())
+fn url(name: String, address: SocketAddr, alone: bool) -> String {
+    let host = if !alone || address.ip().is_loopback() || address.ip().is_unspecified() {
+        name
     } else {
         match address.ip() {
             std::net::IpAddr::V4(ip) => ip.to_string(),

@@ -29,6 +29,19 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// Binds `address`, or the next free port where that one is taken; then what is in the way comes too.
+pub fn bind_or_next(address: SocketAddr) -> Result<(TcpListener, Option<Problem>)> {
+    let taken = match bind(address) {
+        Ok(listener) => return Ok((listener, None)),
+        Err(taken) if taken.code == "serve.port-taken" => taken,
+        Err(problem) => return Err(problem),
+    };
+    let Some(free) = next_free(address) else { return Err(taken) };
+    let mut next = address;
+    next.set_port(free);
+    Ok((bind(next)?, Some(taken)))
+}
+
 /// The next port after a taken one that is free now.
 pub fn next_free(taken: SocketAddr) -> Option<u16> {
     (1..=100).filter_map(|far| taken.port().checked_add(far)).find(|port| {

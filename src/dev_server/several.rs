@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use hyper::header::HOST;
-use hyper::{StatusCode, Uri};
 
 use super::OWN_NAMES;
 use super::browser::Browser;
@@ -19,12 +19,11 @@ pub struct Several {
 }
 
 impl Several {
-    /// Each app's URL and its front.
-    pub fn new(apps: impl IntoIterator<Item = (String, Arc<Browser>)>) -> Self {
+    /// Each app's URL, its hosts and its front.
+    pub fn new(apps: impl IntoIterator<Item = (String, Vec<String>, Arc<Browser>)>) -> Self {
         let (mut fronts, mut urls) = (HashMap::new(), Vec::new());
-        for (url, browser) in apps {
-            let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-            fronts.extend(host.map(|host| (host, browser)));
+        for (url, hosts, browser) in apps {
+            fronts.extend(hosts.into_iter().map(|host| (host, browser.clone())));
             urls.push(url);
         }
         Self { fronts, urls }
