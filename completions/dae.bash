@@ -5962,7 +5962,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__service__subcmd__serve)
-            opts="-p -C -q -v -h --port --json --color --quiet --verbose --help"
+            opts="-p -C -q -v -h --port --host --zookeeper --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5973,6 +5973,14 @@ _dae() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --zookeeper)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

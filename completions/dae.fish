@@ -605,6 +605,8 @@ complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcomm
 complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from lint" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from serve" -s p -l port -d 'The port of the service, where app.yaml names one [default: 7303, or the next free one]' -r
+complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from serve" -l host -d 'The address to answer on; only this machine reaches the default one' -r
+complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from serve" -l zookeeper -d 'List the service in this ZooKeeper: `host:2181`, several with commas between' -r
 complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from serve" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand service; and __fish_seen_subcommand_from serve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''

@@ -39,7 +39,7 @@ pub use session::{Server, Session, not_served};
 
 use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Front, Gateway, Routes, serve};
-use crate::node::{self, Cron, Edition, Hosts, Node, Rollout, Settings};
+use crate::node::{self, Cron, Edition, Hosts, Node, Offering, Rollout, Settings};
 use crate::problem::{Doing as _, Result};
 use crate::services::{self, Provided};
 use browser::Browser;
@@ -118,8 +118,7 @@ impl DevServer {
                 environment: local::SDK,
                 inherited: self.inherited.clone(),
                 hosts: if alone { hosts(address, own.clone()) } else { Hosts::Also(vec![own.clone()]) },
-                service_port: None,
-                service_notices: notices.clone(),
+                offering: Offering::here(notices.clone()),
                 cron: self.cron,
                 cron_dir: cron_dir(&app.root),
             };

@@ -15,8 +15,10 @@ mod seat;
 mod selftest;
 mod start;
 mod warm;
+mod zookeeper;
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,11 +29,13 @@ pub use cron::Cron;
 pub use event::Event;
 pub use generation::{Edition, Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
+pub use zookeeper::ZooKeeper;
 
 use crate::app::AppName;
 use crate::gateway::{Routes, Share};
 use crate::problem::{Problem, Result};
 use seat::{Ask, Seat};
+use zookeeper::Registry;
 
 /// Where and how a node runs its apps.
 #[derive(Debug, Clone)]
@@ -48,14 +52,29 @@ pub struct Settings {
     /// What apps get of the environment dae itself was started in.
     pub inherited: Vec<(String, String)>,
     pub hosts: Hosts,
-    /// Where an app's one Thrift service listens; none: from 7303 on, where it is free.
-    pub service_port: Option<u16>,
-    /// Where it is noted which services answer where, for all who look there: a file each, in each of these folders.
-    pub service_notices: Vec<PathBuf>,
+    pub offering: Offering,
     /// Whether scheduled tasks run by themselves.
     pub cron: Cron,
     /// What is kept of their runs: a folder an app.
     pub cron_dir: PathBuf,
+}
+
+/// Where apps' Thrift services listen, and who is told of it.
+#[derive(Debug, Clone)]
+pub struct Offering {
+    pub address: IpAddr,
+    /// Of an app's one service; none: from 7303 on, where it is free.
+    pub port: Option<u16>,
+    /// For all who look there: a file for each service, in each of these folders.
+    pub notices: Vec<PathBuf>,
+    pub zookeeper: Option<ZooKeeper>,
+}
+
+impl Offering {
+    /// Only for this machine.
+    pub fn here(notices: Vec<PathBuf>) -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: None, notices, zookeeper: None }
+    }
 }
 
 /// The folder of the notices, below that for sockets: where generated clients look.
@@ -68,6 +87,7 @@ struct Surroundings {
     events: mpsc::UnboundedSender<Event>,
     logs: output::Logs,
     keyboards: output::Keyboards,
+    registry: Option<Arc<Registry>>,
 }
 
 /// Which hosts an app answers for.
@@ -135,12 +155,15 @@ pub struct Node {
     events: mpsc::UnboundedSender<Event>,
     seats: Mutex<HashMap<AppName, Seat>>,
     keyboards: output::Keyboards,
+    registry: Option<Arc<Registry>>,
 }
 
 impl Node {
     /// `events` hears all that happens. Use it inside a tokio runtime.
     pub fn new(settings: Settings, routes: Arc<Routes>, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
+        let zookeeper = settings.offering.zookeeper.clone();
         Arc::new(Self {
+            registry: zookeeper.map(|zookeeper| Registry::open(zookeeper, events.clone())),
             settings: Arc::new(settings),
             routes,
             events,
@@ -245,6 +268,9 @@ impl Node {
         let seats: Vec<Seat> =
             self.seats.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, seat)| seat).collect();
         futures_util::future::join_all(seats.iter().map(|seat| end(seat, drain))).await;
+        if let Some(registry) = &self.registry {
+            registry.withdrawn().await;
+        }
     }
 
     fn seat(&self, app: &AppName) -> Seat {
@@ -259,6 +285,7 @@ impl Node {
                 events: self.events.clone(),
                 logs: output::Logs::new(self.settings.log_dir.join(app.as_str())),
                 keyboards: self.keyboards.clone(),
+                registry: self.registry.clone(),
             };
             Seat::open(app.clone(), hosts, surroundings, self.routes.clone())
         };

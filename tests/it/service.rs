@@ -1,5 +1,6 @@
 //! `dae service`: the talk's interface from .thrift file to another program's call, and what happens when things go wrong.
 
+mod discovery;
 mod peers;
 mod reload;
 
@@ -50,17 +51,18 @@ fn app() -> Place {
     place
 }
 
-/// A Python with Apache's library and nothing else of ours.
+/// A Python with Apache's library, and what a client may look for instances with; nothing of ours.
 fn plain_python(place: &Place) -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     let make = || {
-        let folder = shared_cache().join("thrift-0.25.0");
+        let folder = shared_cache().join("thrift-0.25.0-kazoo-2.10.0-dnspython-2.7.0");
         let program = folder.join("bin/python");
         if !folder.join("done").exists() {
             let _ = std::fs::remove_dir_all(&folder);
             place.command(python(), ["-m", "venv"]).arg(&folder).ok();
-            let install = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "thrift==0.25.0"];
-            place.command(&program, install).ok();
+            let install = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
+            let packages = ["thrift==0.25.0", "kazoo==2.10.0", "dnspython==2.7.0"];
+            place.command(&program, install.iter().chain(&packages)).ok();
             std::fs::write(folder.join("done"), "").unwrap();
         }
         program

@@ -45,7 +45,7 @@ class Client:
     def __init__(self, app, service, retries=3, connect_timeout=1.2, read_timeout=2.0, finder=_rt.find):
         self._app, self._service, self._find = app, service, finder
         self._retries, self._connect_timeout, self._read_timeout = retries, connect_timeout, read_timeout
-        self._endpoints, self._fresh_until, self._loop = {}, 0.0, None
+        self._endpoints, self._fresh_until, self._loop, self._seen = {}, 0.0, None, 0
         self._turn = itertools.count(random.randrange(1 << 16))
 
     def __repr__(self):
@@ -115,16 +115,11 @@ class Client:
         if self._loop is not loop:
             # Connections belong to the loop they were made in.
             self._loop, self._endpoints, self._fresh_until = loop, {}, 0.0
-        if time.monotonic() >= self._fresh_until:
-            try:
-                addresses = await loop.run_in_executor(None, self._find, self._app, self._service)
-            except ValueError:
-                raise
-            except Exception:
-                if not self._endpoints:
-                    raise
-                addresses = list(self._endpoints)
-            known = self._endpoints
-            self._endpoints = {address: known.get(address) or _rt.Endpoint(address) for address in addresses}
-            self._fresh_until = time.monotonic() + _rt.FRESH
+        seen = _rt._changes
+        if time.monotonic() >= self._fresh_until or self._seen != seen:
+            before = self._endpoints
+            known = await loop.run_in_executor(None, _rt.known, before, self._find, self._app, self._service)
+            # Others may have looked meanwhile, and connected.
+            self._endpoints = {address: self._endpoints.get(address) or one for address, one in known.items()}
+            self._fresh_until, self._seen = time.monotonic() + _rt.FRESH, seen
         return self._endpoints

@@ -5,11 +5,11 @@ says `(dae.idempotent = "true")`; else it raises `Interrupted`, for nobody knows
 is left alone for `EJECTED` seconds. Instances are looked for, at most every `FRESH` seconds, in
 
     DAE_SERVICE_<APP>_<SERVICE>   host:port, several with commas between
-    DAE_SERVICES                  folders, with colons between: <app>.<Service> in one of them names what is served on this
-                                  machine; dae's run folder, where it is not set
+    DAE_ZOOKEEPER                 host:port of a ZooKeeper: the children of /dae/services/<app>/<Service>; needs kazoo
     DAE_SERVICE_DNS               a domain: SRV records of _<service>._tcp.<app>.<domain> where dnspython is installed, else
                                   the addresses of <app>.<domain>, port 7303
-    DAE_ZOOKEEPER                 host:port of a ZooKeeper: the children of /dae/services/<app>/<Service>; needs kazoo
+    DAE_SERVICES                  folders, with colons between: <app>.<Service> in one of them names what is served on this
+                                  machine; dae's run folder, where it is not set
 
 and are 127.0.0.1:7303 where none of these says anything.
 """
@@ -46,15 +46,17 @@ class TimedOut(Interrupted, TimeoutError):
 
 def find(app, service):
     """[(host, port)] of a service's instances."""
-    text = os.environ.get(f"DAE_SERVICE_{app}_{service}".upper(), "") or _on_this_machine(app, service)
-    if text:
-        return parse(text)
-    domain = os.environ.get("DAE_SERVICE_DNS")
-    if domain:
-        return _in_dns(app, service, domain)
+    for look in (_named, _in_zookeeper, _in_dns, _on_this_machine):
+        found = look(app, service)
+        if found:
+            return found
     if os.environ.get("DAE_ZOOKEEPER"):
-        return _in_zookeeper(app, service, os.environ["DAE_ZOOKEEPER"])
+        raise Unavailable(f"no instance of {app}.{service} is listed in the ZooKeeper at {os.environ['DAE_ZOOKEEPER']}")
     return [("127.0.0.1", PORT)]
+
+
+def _named(app, service):
+    return parse(os.environ.get(f"DAE_SERVICE_{app}_{service}".upper(), ""))
 
 
 def parse(text):
@@ -76,13 +78,16 @@ def _on_this_machine(app, service):
             with open(os.path.join(folder, f"{app}.{service}")) as file:
                 about = os.fstat(file.fileno())
                 if about.st_uid == os.getuid() and not about.st_mode & stat.S_IWOTH:
-                    return file.read(4096)
+                    return parse(file.read(4096))
         except OSError:
             pass
-    return ""
+    return []
 
 
-def _in_dns(app, service, domain):
+def _in_dns(app, service):
+    domain = os.environ.get("DAE_SERVICE_DNS")
+    if not domain:
+        return []
     host = f"{app.replace('_', '-')}.{domain}"
     try:
         import dns.exception
@@ -92,29 +97,81 @@ def _in_dns(app, service, domain):
     else:
         try:
             answer = dns.resolver.resolve(f"_{service.lower()}._tcp.{host}", "SRV", lifetime=2)
-            return [(str(one.target).rstrip("."), one.port) for one in sorted(answer, key=lambda one: one.priority)]
-        except dns.exception.DNSException:
+            least = min(one.priority for one in answer)
+            # Those of a higher number are for when there is none of these (RFC 2782).
+            return [(str(one.target).rstrip("."), one.port) for one in answer if one.priority == least]
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             pass
+        except dns.exception.DNSException as error:
+            raise Unavailable(f"the DNS does not say where {service} of {host} is: {error}") from error
     try:
-        found = socket.getaddrinfo(host, PORT, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, PORT, socket.AF_UNSPEC, socket.SOCK_STREAM)
     except OSError as error:
         raise Unavailable(f"the name {host} is not known: {error}") from error
     return list(dict.fromkeys(address[:2] for *_, address in found))
 
 
+#: Counts what a ZooKeeper said of changes: what was found before is to be looked for again.
+_changes = 0
 _zookeepers = {}
+_opening = threading.Lock()
 
 
-def _in_zookeeper(app, service, hosts):
-    client = _zookeepers.get((hosts, os.getpid()))
-    if client is None:
-        from kazoo.client import KazooClient
-        from kazoo.retry import KazooRetry
+def _in_zookeeper(app, service):
+    servers = os.environ.get("DAE_ZOOKEEPER")
+    if not servers:
+        return []
+    with _opening:
+        known = _zookeepers.get(servers) or _zookeepers.setdefault(servers, _ZooKeeper(servers))
+    return known.addresses(f"/dae/services/{app}/{service}")
 
-        client = KazooClient(hosts, timeout=4, connection_retry=KazooRetry(max_tries=-1, max_delay=1))
-        client.start(timeout=5)
-        _zookeepers[hosts, os.getpid()] = client
-    return parse(" ".join(client.get_children(f"/dae/services/{app}/{service}")))
+
+class _ZooKeeper:
+    """What a ZooKeeper lists, looked at again when it says that it has changed."""
+
+    def __init__(self, servers):
+        try:
+            from kazoo.client import KazooClient
+            from kazoo.exceptions import KazooException, NoNodeError
+            from kazoo.retry import KazooRetry
+        except ImportError:
+            why = "DAE_ZOOKEEPER is set, and this Python has no kazoo to ask it with: pip install kazoo"
+            raise Unavailable(why) from None
+        self.missing, self.errors, self.servers = NoNodeError, KazooException, servers
+        self.found, self.stale = {}, set()
+        self.client = KazooClient(servers, timeout=6, connection_retry=KazooRetry(max_tries=-1, max_delay=1))
+        self.client.add_listener(self.heard)
+        try:
+            self.client.start(timeout=5)
+        except Exception as error:
+            self.client.stop()
+            raise Unavailable(f"the ZooKeeper at {servers} does not answer: {error}") from error
+
+    def heard(self, state):
+        # After a lost session nobody tells of changes any more.
+        self.changed(*self.found)
+
+    def changed(self, *paths):
+        global _changes
+        self.stale.update(getattr(path, "path", path) for path in paths)
+        _changes += 1
+
+    def addresses(self, path):
+        if path not in self.found or path in self.stale:
+            if not self.client.connected:
+                raise Unavailable(f"the ZooKeeper at {self.servers} does not answer")
+            self.stale.discard(path)
+            try:
+                try:
+                    listed = self.client.get_children_async(path, watch=self.changed).get(timeout=2)
+                except self.missing:
+                    listed = []
+                    self.client.exists_async(path, watch=self.changed).get(timeout=2)
+            except (self.errors, self.client.handler.timeout_exception) as error:
+                self.stale.add(path)
+                raise Unavailable(f"the ZooKeeper at {self.servers} does not answer: {error!r}") from error
+            self.found[path] = parse(" ".join(sorted(listed)))
+        return self.found[path]
 
 
 class Connection:
@@ -218,6 +275,8 @@ _clients = weakref.WeakSet()
 
 def _after_fork():
     # A connection belongs to one process.
+    global _opening
+    _opening = threading.Lock()
     for client in list(_clients):
         client._endpoints, client._fresh_until, client._lock = {}, 0.0, threading.Lock()
     _zookeepers.clear()
@@ -232,7 +291,7 @@ class Client:
     def __init__(self, app, service, retries=3, connect_timeout=1.2, read_timeout=2.0, finder=find):
         self._app, self._service, self._find = app, service, finder
         self._retries, self._connect_timeout, self._read_timeout = retries, connect_timeout, read_timeout
-        self._endpoints, self._fresh_until, self._lock = {}, 0.0, threading.Lock()
+        self._endpoints, self._fresh_until, self._lock, self._seen = {}, 0.0, threading.Lock(), 0
         self._turn = itertools.count(random.randrange(1 << 16))
         _clients.add(self)
 
@@ -294,20 +353,25 @@ class Client:
         return min(left, key=lambda endpoint: endpoint.ejected_until, default=None)
 
     def _known(self):
-        if time.monotonic() < self._fresh_until:
+        if time.monotonic() < self._fresh_until and self._seen == _changes:
             return self._endpoints
         with self._lock:
-            if time.monotonic() >= self._fresh_until:
-                try:
-                    addresses = self._find(self._app, self._service)
-                except ValueError:
-                    raise
-                except Exception:
-                    # Whoever knows the instances is away; those that are known may still be there.
-                    if not self._endpoints:
-                        raise
-                    addresses = list(self._endpoints)
-                known = self._endpoints
-                self._endpoints = {address: known.get(address) or Endpoint(address) for address in addresses}
-                self._fresh_until = time.monotonic() + FRESH
+            seen = _changes
+            if time.monotonic() >= self._fresh_until or self._seen != seen:
+                self._endpoints = known(self._endpoints, self._find, self._app, self._service)
+                self._fresh_until, self._seen = time.monotonic() + FRESH, seen
         return self._endpoints
+
+
+def known(before, find, app, service):
+    """Endpoints by their addresses; those there were keep their connections."""
+    try:
+        addresses = find(app, service)
+    except ValueError:
+        raise
+    except Exception:
+        # Whoever knows the instances is away; those that are known may still be there.
+        if not before:
+            raise
+        addresses = before
+    return {address: before.get(address) or Endpoint(address) for address in addresses}

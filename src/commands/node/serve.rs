@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground};
 use crate::gateway::{self, Gateway, Routes};
-use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Rollout, Settings};
+use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
@@ -41,6 +41,12 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
     let mut inherited = context.environment.clone();
     inherited.retain(|(name, _)| INHERITED.contains(&name.as_str()));
     inherited.push(("DAE_SERVICES".into(), service_notices.to_string_lossy().into_owned()));
+    let mut offering = Offering::here(vec![service_notices]);
+    if let Some(zookeeper) = &home.config.zookeeper {
+        inherited.push(("DAE_ZOOKEEPER".into(), zookeeper.to_string()));
+        offering.address = home.config.services_address.unwrap_or_else(|| zookeeper.address_of_this_machine());
+        offering.zookeeper = Some(zookeeper.clone());
+    }
     let settings = Settings {
         domain: home.config.domain.clone(),
         run_dir,
@@ -49,8 +55,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         environment: "production",
         inherited,
         hosts: Hosts::Own,
-        service_port: None,
-        service_notices: vec![service_notices],
+        offering,
         cron: Cron::BySchedule,
         cron_dir: home.cron_dir(),
     };

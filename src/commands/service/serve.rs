@@ -1,5 +1,6 @@
 //! `dae service serve`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::app::DevSettings;
 use crate::dev_server::local::{Local, SDK};
 use crate::dev_server::{Event, cron_dir, interfaces};
 use crate::gateway::Routes;
-use crate::node::{self, Edition, Hosts, Node, Rollout, Settings, Wanted};
+use crate::node::{self, Edition, Hosts, Node, Offering, Rollout, Settings, Wanted, ZooKeeper};
 use crate::problem::{Problem, Result};
 use crate::python;
 use crate::term::{Done, Line, Tone};
@@ -22,6 +23,12 @@ pub struct Args {
     /// The port of the service, where app.yaml names one [default: 7303, or the next free one]
     #[arg(short, long, value_name = "N")]
     pub port: Option<u16>,
+    /// The address to answer on; only this machine reaches the default one
+    #[arg(long, value_name = "ADDR")]
+    pub host: Option<IpAddr>,
+    /// List the service in this ZooKeeper: `host:2181`, several with commas between
+    #[arg(long, value_name = "SERVERS")]
+    pub zookeeper: Option<ZooKeeper>,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -47,6 +54,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     manifest.daemons.clear();
     manifest.queues.clear();
     manifest.cron.clear();
+    let seen = args.zookeeper.as_ref().map(ZooKeeper::address_of_this_machine);
+    let address = args.host.or(seen).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let notices = vec![context.dirs.run.join(node::SERVICES)];
     let settings = Settings {
         domain: "localhost".into(),
         run_dir: context.dirs.run.clone(),
@@ -57,8 +67,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         hosts: Hosts::Own,
         cron: node::Cron::ByHand,
         cron_dir: cron_dir(&app.root),
-        service_port: args.port,
-        service_notices: vec![context.dirs.run.join(node::SERVICES)],
+        offering: Offering { address, port: args.port, notices, zookeeper: args.zookeeper },
     };
     let served = services.block_on(follow(settings, generation, context));
     services.end(context);

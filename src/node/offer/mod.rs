@@ -140,6 +140,7 @@ impl Task {
             }
             self.settle.send_replace(number);
         }
+        self.ports.withdraw();
         if let Some((last, ..)) = self.current.take() {
             last.process.stop(Signal::SIGTERM, self.surroundings.settings.rollout.end_within).await;
         }
@@ -166,6 +167,10 @@ impl Task {
             self.behind.spawn(async move {
                 last.process.stop(Signal::SIGTERM, rollout.drain_within + rollout.end_within).await;
             });
+        }
+        match &self.surroundings.registry {
+            Some(registry) if self.current.is_some() => self.ports.register(registry),
+            _ => self.ports.withdraw(),
         }
         let started = if self.current.is_some() { self.ports.told() } else { Vec::new() };
         if started != self.started {

@@ -2,11 +2,13 @@
 //! this machine: a file each in one folder.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use super::super::zookeeper::{Registration, Registry};
 use super::super::{Generation, Settings};
+use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
 
 /// Where clients look when nobody tells them otherwise; further services get the next free ones.
@@ -23,12 +25,15 @@ pub(super) struct Ports {
 
 #[derive(Debug)]
 struct Listening {
+    app: AppName,
+    service: String,
     /// `user.UserStorage`.
     interface: String,
     listener: TcpListener,
     address: SocketAddr,
     /// They name the address; gone with this.
     notices: Vec<PathBuf>,
+    registered: Option<Registration>,
 }
 
 #[derive(Debug)]
@@ -49,22 +54,25 @@ impl Ports {
         if self.door.is_none() {
             self.door = Some(Door::open(settings)?);
         }
-        for folder in &settings.service_notices {
+        let offering = &settings.offering;
+        for folder in &offering.notices {
             std::fs::create_dir_all(folder).doing(|| format!("make the folder `{}`", folder.display()))?;
         }
         for (service, interface) in generation.manifest.services.iter().zip(names) {
             if self.listening.iter().any(|listening| listening.interface == interface) {
                 continue;
             }
-            let listener =
-                listen(settings.service_port).map_err(|problem| problem.because(format!("for `{interface}`")))?;
+            let listener = listen(offering.address, offering.port)
+                .map_err(|problem| problem.because(format!("for `{interface}`")))?;
             let address = listener.local_addr().doing(|| "look at a port")?;
             let name = format!("{}.{}", generation.app, service.interface.service);
-            let notices: Vec<_> = settings.service_notices.iter().map(|folder| folder.join(&name)).collect();
+            let notices: Vec<_> = offering.notices.iter().map(|folder| folder.join(&name)).collect();
             for notice in &notices {
                 write(notice, address)?;
             }
-            self.listening.push(Listening { interface, listener, address, notices });
+            let (app, service) = (generation.app.clone(), service.interface.service.clone());
+            let registered = None;
+            self.listening.push(Listening { app, service, interface, listener, address, notices, registered });
         }
         Ok(())
     }
@@ -75,6 +83,19 @@ impl Ports {
         let listeners =
             interfaces.map(|name| find(name).map(|listening| &listening.listener)).collect::<Option<_>>()?;
         Some((listeners, &self.door.as_ref()?.listener))
+    }
+
+    /// All of them answer.
+    pub fn register(&mut self, registry: &Registry) {
+        for listening in &mut self.listening {
+            let Listening { app, service, address, registered, .. } = listening;
+            registered.get_or_insert_with(|| registry.register(app, service, *address));
+        }
+    }
+
+    /// Nobody new should come.
+    pub fn withdraw(&mut self) {
+        self.listening.iter_mut().for_each(|listening| listening.registered = None);
     }
 
     /// `user.UserStorage at 127.0.0.1:7303` of each.
@@ -105,8 +126,8 @@ impl Door {
 }
 
 /// On the port that is asked for, else on the first that is free.
-fn listen(wanted: Option<u16>) -> Result<TcpListener> {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+fn listen(address: IpAddr, wanted: Option<u16>) -> Result<TcpListener> {
+    let bind = |port: u16| TcpListener::bind((address, port));
     if let Some(port) = wanted {
         return bind(port)
             .doing(|| format!("listen on the port {port}"))

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::node::ZooKeeper;
 use crate::problem::{Doing as _, Problem, Result};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,12 @@ use crate::problem::{Doing as _, Problem, Result};
 pub struct Config {
     pub domain: String,
     pub listen: Listen,
+    /// Where the apps' Thrift services are listed for other machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zookeeper: Option<ZooKeeper>,
+    /// Where they listen then; this machine's address on the way to the ZooKeeper, where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services_address: Option<IpAddr>,
 }
 
 /// Where a node listens: `127.0.0.1:8000`; `:8000` or `8000` for every address of the machine.
@@ -76,7 +83,7 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            return Ok(Self { domain, listen });
+            return Ok(Self { domain, listen, zookeeper: None, services_address: None });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -101,19 +108,22 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has two keys, `domain` and `listen`")
+                .hint("it has the keys `domain` and `listen`, and may have `zookeeper` and `services_address`")
         })?;
-        Self::new(&config.domain, config.listen)
+        let Self { zookeeper, services_address, .. } = config;
+        Ok(Self { zookeeper, services_address, ..Self::new(&config.domain, config.listen)? })
     }
 
     pub fn write(&self, dir: &Path) -> Result<()> {
-        let Self { domain, listen } = self;
+        let Self { domain, listen, .. } = self;
         let text = format!(
             "# A dae node. Read when it starts: `dae node serve`.\n\n\
              # Apps answer at NAME.{domain}; the node itself at {domain}.\n\
              domain: {domain}\n\
              # Where it listens. For https put a web server in front that passes the Host header on.\n\
-             listen: \"{listen}\"\n"
+             listen: \"{listen}\"\n\
+             # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.\n\
+             # zookeeper: zk1:2181,zk2:2181\n"
         );
         let path = Self::path(dir);
         let write = || -> std::io::Result<()> {
@@ -172,6 +182,11 @@ mod tests {
         let config = Config::new("apps.example.com", Listen("[::1]:80".parse().unwrap())).unwrap();
         config.write(dir.path()).unwrap();
         assert_eq!(Config::read(dir.path()).unwrap(), config);
+        let more = "domain: x\nlisten: \"8000\"\nzookeeper: a:1,b:2\nservices_address: 10.0.0.5\n";
+        std::fs::write(Config::path(dir.path()), more).unwrap();
+        let read = Config::read(dir.path()).unwrap();
+        assert_eq!(read.zookeeper.unwrap().to_string(), "a:1,b:2");
+        assert_eq!(read.services_address, Some("10.0.0.5".parse().unwrap()));
         std::fs::write(Config::path(dir.path()), "domain: x\nlisten: y\n").unwrap();
         assert_eq!(Config::read(dir.path()).unwrap_err().code, "node.config");
     }

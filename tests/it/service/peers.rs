@@ -16,7 +16,7 @@ services:
 ";
 
 /// An app whose service has every type there is, served, with its client beside it.
-fn every(worker: &str) -> Place {
+pub fn every(worker: &str) -> Place {
     let place = Place::new();
     let read = |file: &str| std::fs::read_to_string(script(file)).unwrap();
     place.write("a/every.thrift", read("good/every.thrift")).write("a/shared.thrift", read("good/shared.thrift"));
@@ -26,7 +26,7 @@ fn every(worker: &str) -> Place {
     place
 }
 
-fn speak(place: &Place, name: &str, args: &[&str]) -> String {
+pub fn speak(place: &Place, name: &str, args: &[&str]) -> String {
     let speaker = place.command(plain_python(place), [script(name)]);
     let speaker = args.iter().fold(speaker, Dae::arg);
     speaker.env("PYTHONPATH", place.path("a")).ok().stdout
