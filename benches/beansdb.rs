@@ -188,7 +188,9 @@ fn time_gets(client: &mut Client, keys: usize) -> (Duration, Duration) {
 
 fn main() {
     let keys = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(1_000_000);
-    let folder = tempfile::tempdir_in(std::env::var_os("DAE_BENCH_DIR").unwrap_or_else(|| "target".into())).unwrap();
+    let folder =
+        tempfile::tempdir_in(std::env::var_os("DAE_BENCH_DIR").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into()))
+            .unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

@@ -28,7 +28,7 @@ pub use store::Store;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::problem::{Doing as _, Problem, Result};
+use crate::problem::{Doing as _, Result};
 use crate::services::{Running, Space};
 
 /// The socket's name in the space's folder for sockets.
@@ -38,41 +38,13 @@ const SOCKET: &str = "memcache.sock";
 pub fn start(space: &Space) -> Result<Running> {
     let (tcp, unix) = (space.listen("memcache")?, space.listen_unix(SOCKET)?);
     let port = tcp.local_addr().doing(|| "learn the port of memcache")?.port();
+    let tcp = Listener::Tcp(TcpListener::from_std(tcp).doing(|| "listen for clients of memcache")?);
+    let unix = Listener::Unix(UnixListener::from_std(unix).doing(|| "listen for clients of memcache")?);
+    let store = Shared::new(Store::new(Settings::default()));
     let stop = CancellationToken::new();
-    let ended = apart(tcp, unix, stop.clone())?;
+    let (mine, token) = (store.clone(), stop.clone());
     let task = tokio::spawn(async move {
-        let _ = ended.await;
+        tokio::join!(serve(tcp, mine, token.clone()), serve(unix, store, token));
     });
     Ok(Running::new("memcache", vec![("DAE_MEMCACHE".into(), format!("127.0.0.1:{port}"))], stop, task))
-}
-
-/// Serves on a thread of its own: clients wait for each answer, and a thread that has nothing else to do gives it soonest.
-/// What is returned resolves when the thread has ended.
-fn apart(
-    tcp: std::net::TcpListener,
-    unix: std::os::unix::net::UnixListener,
-    stop: CancellationToken,
-) -> Result<tokio::sync::oneshot::Receiver<()>> {
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().doing(|| "start the thread of memcache")?;
-    let serve_both = async move {
-        let store = Shared::new(Store::new(Settings::default()));
-        let listeners = (TcpListener::from_std(tcp), UnixListener::from_std(unix));
-        // Both were listeners a moment ago.
-        if let (Ok(tcp), Ok(unix)) = listeners {
-            tokio::join!(
-                serve(Listener::Tcp(tcp), store.clone(), stop.clone()),
-                serve(Listener::Unix(unix), store, stop),
-            );
-        }
-    };
-    std::thread::Builder::new()
-        .name("memcache".into())
-        .spawn(move || {
-            runtime.block_on(serve_both);
-            drop(end);
-        })
-        .map_err(|error| Problem::new("memcache.thread", "could not start a thread for memcache").because(error))?;
-    Ok(ended)
 }
