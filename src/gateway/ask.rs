@@ -34,7 +34,7 @@ pub async fn ask(
         .header("x-forwarded-host", host)
         .header("x-forwarded-proto", "http")
         .body(body)?;
-    let mut sender = upstream.connect().await?.sender;
+    let mut sender = upstream.connect().await?.apart();
     let mut response = sender.send_request(request).await?;
     let mut body = BytesMut::new();
     while let Some(frame) = response.frame().await {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod ask;
+mod connection;
 mod files;
 mod forgiving;
 mod lingering;

@@ -9,15 +9,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::SendRequest;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{StatusCode, Version};
 
+use super::connection::Connection;
 use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
 use super::{
-    Access, Body, BodyError, Gateway, Lease, Request, Response, Upstream, Visitor, Wants, files, plain, rules, upgrade,
+    Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, plain, rules, upgrade,
 };
 use crate::problem::Problem;
 
@@ -123,10 +123,11 @@ async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<R
     let mut outgoing = prepare(request, peer, client_upgrade.is_some());
     let mut connection = lease.upstream.connection().await.map_err(|error| failed(&error))?;
     loop {
-        match connection.sender.try_send_request(outgoing).await {
-            Ok(response) => return Ok(answer(response, connection.sender, lease, client_upgrade)),
+        let used = connection.used;
+        match connection.ask(outgoing).await {
+            Ok(response) => return Ok(answer(response, connection, lease, client_upgrade)),
             Err(mut error) => match error.take_message() {
-                Some(unsent) if connection.used => {
+                Some(unsent) if used => {
                     outgoing = unsent;
                     connection = lease.upstream.connect().await.map_err(|error| failed(&error))?;
                 }
@@ -226,12 +227,13 @@ fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
 
 fn answer(
     mut response: hyper::Response<Incoming>,
-    sender: SendRequest<Body>,
+    connection: Connection,
     lease: Lease,
     client: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let server = hyper::upgrade::on(&mut response);
+        drop(connection.apart());
         return match client {
             Some(client) => {
                 upgrade::join(client, server, lease);
@@ -245,7 +247,7 @@ fn answer(
     *response.version_mut() = Version::HTTP_11;
     let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     let cut = streams.then(|| Box::pin(lease.cut()) as Pin<Box<dyn Future<Output = ()> + Send>>);
-    response.map(|body| Leased { body, cut, rest: Some((sender, lease)), over: false }.boxed_unsync())
+    response.map(|body| Leased { body, cut, rest: Some((connection, lease)), over: false }.boxed_unsync())
 }
 
 /// Server-sent events: a stream without an end, whose clients connect again by themselves.
@@ -288,15 +290,14 @@ struct Leased {
     body: Incoming,
     /// Ready when it is to end early, and in good order; none: it is never cut.
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    rest: Option<(SendRequest<Body>, Lease)>,
+    rest: Option<(Connection, Lease)>,
     over: bool,
 }
 
 impl Leased {
     fn finish(&mut self) {
-        if let Some((sender, lease)) = self.rest.take() {
-            let upstream: Arc<Upstream> = lease.upstream.clone();
-            upstream.give_back(sender);
+        if let Some((connection, lease)) = self.rest.take() {
+            lease.upstream.give_back(connection);
         }
     }
 }
@@ -315,7 +316,15 @@ impl HttpBody for Leased {
         if self.over {
             return Poll::Ready(None);
         }
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        // That it was asked for lets it come.
+        if frame.is_pending()
+            && let Some((connection, _)) = &mut self.rest
+        {
+            connection.advance(cx);
+            frame = Pin::new(&mut self.body).poll_frame(cx);
+        }
+        let frame = std::task::ready!(frame);
         match &frame {
             None => self.finish(),
             Some(Err(_)) => self.rest = None,

@@ -4,14 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderName, HeaderValue};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 
-use super::forgiving::Forgiving;
-use super::{Body, Rule};
+use super::Rule;
+use super::connection::Connection;
 
 /// A free connection older than this is not used again: shorter than the server's own keep-alive, so that the server never
 /// closes one just as a request goes out on it.
@@ -33,15 +30,7 @@ pub struct Upstream {
 }
 
 /// A connection that waits for a request, and since when.
-type Free = (SendRequest<Body>, Instant);
-
-/// A connection that is ready for a request.
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Body>,
-    /// It carried a request before, so the server may have closed it meanwhile.
-    pub(super) used: bool,
-}
+type Free = (Connection, Instant);
 
 impl Upstream {
     /// A server that listens on the unix socket at `socket`.
@@ -87,43 +76,42 @@ impl Upstream {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// A connection that is ready for a request, where there is one a used one.
     pub(super) async fn connection(&self) -> std::io::Result<Connection> {
-        while let Some(mut sender) = self.take_free() {
-            if sender.ready().await.is_ok() {
-                return Ok(Connection { sender, used: true });
-            }
+        match self.take_free() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
         }
-        self.connect().await
     }
 
     pub(super) async fn connect(&self) -> std::io::Result<Connection> {
-        let stream = UnixStream::connect(&self.socket).await?;
-        let (sender, connection) = http1::Builder::new()
-            .preserve_header_case(true)
-            .handshake(TokioIo::new(Forgiving::new(stream)))
-            .await
-            .map_err(std::io::Error::other)?;
-        tokio::spawn(connection.with_upgrades());
-        Ok(Connection { sender, used: false })
+        Connection::open(&self.socket).await
     }
 
-    fn take_free(&self) -> Option<SendRequest<Body>> {
+    fn take_free(&self) -> Option<Connection> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((sender, since)) = free.pop() {
-            if !sender.is_closed() && since.elapsed() < FREE_FOR {
-                return Some(sender);
+        while let Some((mut connection, since)) = free.pop() {
+            if since.elapsed() < FREE_FOR && connection.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
-    pub(super) fn give_back(&self, sender: SendRequest<Body>) {
-        if sender.is_closed() {
-            return;
-        }
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push((sender, Instant::now()));
+    /// Takes a connection whose answer has been read; it may still have to send the rest of its request.
+    pub(super) fn give_back(self: &Arc<Self>, mut connection: Connection) {
+        if connection.is_ready() {
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            if free.len() < KEPT {
+                free.push((connection, Instant::now()));
+            }
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let upstream = self.clone();
+            runtime.spawn(async move {
+                if connection.ready().await {
+                    upstream.give_back(connection);
+                }
+            });
         }
     }
 }
