@@ -176,7 +176,7 @@ impl Journal {
             return None;
         }
         let turn = self.turn.try_lock().ok()?;
-        let kept = tokio::task::block_in_place(|| self.make_safe_in_turn(store));
+        let kept = self.make_safe_in_turn(store);
         drop(turn);
         let asked = lock(&self.asked);
         if *asked > *self.safe.borrow() {

@@ -23,6 +23,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Seen};
@@ -53,15 +56,42 @@ pub struct Settings {
 
 /// Starts the queue of an app.
 pub fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::from_std(space.listen("queue")?).doing(|| "open a port for the queue")?;
+    let listener = space.listen("queue")?;
     let address = listener.local_addr().doing(|| "find the queue's port")?;
     let settings = Settings { folder: space.data.join("queue"), max_job: MAX_JOB, sync: Sync::EveryJob };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, settings, space.tell.clone(), stop.clone()));
+    let task = apart(listener, settings, space.tell.clone(), stop.clone())?;
     Ok(Running::new("queue", vec![("DAE_QUEUE".into(), address.to_string())], stop, task))
 }
 
-/// Answers on `listener` until `stop`.
+/// Serves on threads of its own, for one of them may wait for the disk.
+fn apart(
+    listener: std::net::TcpListener,
+    settings: Settings,
+    tell: Tell,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>> {
+    let what = || "start the threads of the queue";
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().doing(what)?;
+    let (end, ended) = oneshot::channel::<()>();
+    let serving = async move {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        serve(listener, settings, tell, stop).await;
+    };
+    std::thread::Builder::new()
+        .name("queue".into())
+        .spawn(move || {
+            runtime.block_on(serving);
+            drop(end);
+        })
+        .doing(what)?;
+    Ok(tokio::spawn(async move {
+        // The word is never said: that nobody can say it any more is the end.
+        let _ = ended.await;
+    }))
+}
+
+/// Answers on `listener` until `stop`. On a runtime of several threads one of them may wait for the disk.
 pub async fn serve(listener: TcpListener, settings: Settings, tell: Tell, stop: CancellationToken) {
     server::serve(listener, settings, tell, stop).await;
 }
