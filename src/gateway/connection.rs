@@ -85,7 +85,10 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("ended", &self.wire.is_none()).field("used", &self.used).finish()
+        f.debug_struct("Connection")
+            .field("ended", &self.wire.is_none())
+            .field("used", &self.used)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Lease {
 
 impl Lease {
     fn on(upstream: &Arc<Upstream>, drawn: Option<Drawn>) -> Self {
-        upstream.leases.send_modify(|count| *count += 1);
+        upstream.count_lease();
         Self { upstream: upstream.clone(), cuts: upstream.cuts.subscribe(), drawn }
     }
 
@@ -58,7 +58,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.upstream.leases.send_modify(|count| *count -= 1);
+        self.upstream.uncount_lease();
     }
 }
 

@@ -1,11 +1,12 @@
 //! A server behind the gateway, on a unix socket, with the connections to it that are free.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::header::{HeaderName, HeaderValue};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Rule;
 use super::connection::Connection;
@@ -23,10 +24,18 @@ pub struct Upstream {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What is answered from files; all else goes to the socket.
     pub rules: Vec<Rule>,
-    pub(super) leases: Arc<watch::Sender<usize>>,
+    leases: Arc<Leases>,
     free: Arc<Mutex<Vec<Free>>>,
     /// Counts up when what does not end by itself is to end: websockets, event streams.
     pub(super) cuts: Arc<watch::Sender<u64>>,
+}
+
+/// Who is still being answered.
+#[derive(Debug, Default)]
+struct Leases {
+    count: AtomicUsize,
+    /// Told whenever the last of them is given up.
+    last: Notify,
 }
 
 /// A connection that waits for a request, and since when.
@@ -39,7 +48,7 @@ impl Upstream {
             socket,
             headers: Vec::new(),
             rules: Vec::new(),
-            leases: Arc::new(watch::Sender::new(0)),
+            leases: Arc::default(),
             free: Arc::default(),
             cuts: Arc::new(watch::Sender::new(0)),
         }
@@ -67,8 +76,24 @@ impl Upstream {
 
     /// Returns when nobody holds a lease.
     pub async fn idle(&self) {
-        // The sender lives in self, so the wait can only end with the condition.
-        let _ = self.leases.subscribe().wait_for(|count| *count == 0).await;
+        loop {
+            // Asked for before the count is read, so that no end is missed.
+            let last = self.leases.last.notified();
+            if self.leases.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            last.await;
+        }
+    }
+
+    pub(super) fn count_lease(&self) {
+        self.leases.count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn uncount_lease(&self) {
+        if self.leases.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.leases.last.notify_waiters();
+        }
     }
 
     /// Closes the free connections, so that the server need not wait for them when it ends.
