@@ -16,9 +16,7 @@ use super::connection::Connection;
 use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
-use super::{
-    Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, plain, rules, upgrade,
-};
+use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, plain, rules, upgrade};
 use crate::problem::Problem;
 
 /// Headers about one connection, not about the message (RFC 9110, 7.6.1).
