@@ -18,10 +18,11 @@ use tokio::sync::watch;
 
 use super::Event;
 use super::control::{Control, Status};
-use super::login::{LOGIN, LOGOUT, Login};
+use super::login::Login;
 use super::tell::Tell;
 use crate::gateway::{Access, Body, BodyError, Front, Request, Response, Wants, full, plain};
 use crate::problem::Problem;
+use crate::services::users::{LOGIN, LOGOUT};
 use crate::term::{Paint, draw};
 
 const SCRIPT: &str = include_str!("../../templates/page/refresh.js");

@@ -9,6 +9,7 @@ mod ask;
 mod connection;
 mod files;
 mod forgiving;
+pub mod form;
 mod lingering;
 mod page;
 mod proxy;
@@ -29,7 +30,8 @@ use http_body_util::{BodyExt as _, Full};
 
 pub use accept::serve;
 pub use ask::{CRON_HEADER, ask};
-pub use page::plain;
+pub use page::{html, plain, see_other};
+pub use proxy::wants;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Files, Piece, Rule, Withheld};
 pub use split::{Share, Split, Visitor};

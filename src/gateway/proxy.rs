@@ -16,7 +16,9 @@ use super::connection::Connection;
 use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
-use super::{Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, plain, rules, upgrade};
+use super::{
+    Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, form, plain, rules, upgrade,
+};
 use crate::problem::Problem;
 
 /// Headers about one connection, not about the message (RFC 9110, 7.6.1).
@@ -166,7 +168,7 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
         *request.uri_mut() = path.into();
     }
     let headers = request.headers_mut();
-    disarm(headers);
+    form::withhold(headers, super::CRON_HEADER);
     join_cookies(headers);
     let protocol = upgrades.then(|| headers.get(header::UPGRADE).cloned()).flatten();
     // Trailers are passed on, so whoever wants them may say so to the upstream as well (RFC 9110, 6.5.1).
@@ -195,19 +197,6 @@ fn join_cookies(headers: &mut HeaderMap) {
         && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
     {
         headers.insert(header::COOKIE, joined);
-    }
-}
-
-/// Takes out what only dae itself may say. A server behind us may read `_` as `-`.
-fn disarm(headers: &mut HeaderMap) {
-    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
-    let ours = super::CRON_HEADER;
-    let is_ours = |name: &&HeaderName| {
-        name.as_str().len() == ours.len() && std::iter::zip(name.as_str().bytes(), ours.bytes()).all(same)
-    };
-    let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
-    for name in ours {
-        headers.remove(name);
     }
 }
 
@@ -282,7 +271,7 @@ pub(super) fn host(request: &Request) -> String {
     without_port.trim_end_matches('.').to_ascii_lowercase()
 }
 
-fn wants(headers: &HeaderMap) -> Wants {
+pub fn wants(headers: &HeaderMap) -> Wants {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepted.contains("text/html") { Wants::Html } else { Wants::Text }
 }

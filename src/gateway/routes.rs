@@ -105,6 +105,12 @@ impl Routes {
         self.aliases.write().unwrap_or_else(PoisonError::into_inner).remove(host);
     }
 
+    /// The host that `host` is another name of, or itself.
+    pub fn own(&self, host: &str) -> String {
+        let aliases = self.aliases.read().unwrap_or_else(PoisonError::into_inner);
+        aliases.get(host).map_or(host, String::as_str).to_owned()
+    }
+
     fn cell(&self, host: &str) -> Option<Arc<watch::Sender<Route>>> {
         let aliases = self.aliases.read().unwrap_or_else(PoisonError::into_inner);
         let host = aliases.get(host).map_or(host, String::as_str);

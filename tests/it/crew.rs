@@ -54,7 +54,7 @@ fn pid(place: &Place, name: &str) -> Option<i64> {
     processes(place).into_iter().find(|(process, _)| process == name).map(|(_, pid)| pid)
 }
 
-fn until(what: &str, reached: impl Fn() -> bool) {
+pub fn until(what: &str, reached: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !reached() {
         assert!(Instant::now() < deadline, "never: {what}");

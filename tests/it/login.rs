@@ -66,7 +66,7 @@ fn whoever_logs_in_is_known_until_they_log_out() {
     assert_eq!(serve.stop().code, 0);
 }
 
-fn claims(app: &str, lasts: i64) -> String {
+pub fn claims(app: &str, lasts: i64) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
     serde_json::json!({
         "iss": "dae", "aud": app, "iat": now + lasts.min(0) - 60, "exp": now + lasts,
@@ -76,7 +76,7 @@ fn claims(app: &str, lasts: i64) -> String {
 }
 
 /// As the gateway signs it, but by another's hand.
-fn token(key: &str, claims: &str) -> String {
+pub fn token(key: &str, claims: &str) -> String {
     use jsonwebtoken::{EncodingKey, Header, encode};
     let claims: serde_json::Value = serde_json::from_str(claims).unwrap();
     encode(&Header::default(), &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()

@@ -32,6 +32,7 @@ mod mail;
 mod memcache;
 mod mysql;
 mod node;
+mod oidc;
 mod openapi;
 mod package;
 mod permdir;

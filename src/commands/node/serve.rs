@@ -168,6 +168,7 @@ impl Event for Shows {
             Told::Collected(Collected { releases, blobs, bytes, .. }) => {
                 quiet(format!("took away {releases} old releases and {blobs} blobs, {}", size(*bytes)))
             }
+            Told::Login { app, problem } => bad(format!("{app} login: {problem}")),
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
@@ -195,6 +196,7 @@ impl Event for Shows {
                 value["event"] = "collected".into();
                 value
             }
+            Told::Login { app, problem } => json!({ "event": "login", "app": app, "problem": problem }),
             Told::Node(event) => to_value(event).unwrap_or_default(),
         }
     }

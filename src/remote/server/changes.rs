@@ -69,7 +69,7 @@ async fn change_config(
     let change: ConfigChange = read(body).await?;
     let (live, before) = current(&server, &app)?;
     let mut settings = before.clone();
-    settings.change(&change).map_err(unprocessable)?;
+    settings.change(&change).and_then(|()| server.logins.check(&settings.env)).map_err(unprocessable)?;
     if settings == before {
         met(&app, expected, live.as_ref())?;
         return Ok(Json(told(app, live.as_ref(), settings, false)).into_response());

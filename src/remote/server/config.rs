@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::login::Settings as Login;
 use crate::node::ZooKeeper;
 use crate::problem::{Doing as _, Problem, Result};
 
@@ -21,6 +22,9 @@ pub struct Config {
     /// Where they listen then; this machine's address on the way to the ZooKeeper, where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services_address: Option<IpAddr>,
+    /// Who may log in to the apps; without it nobody does, but where an app sets it for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
 }
 
 /// Where a node listens: `127.0.0.1:8000`; `:8000` or `8000` for every address of the machine.
@@ -83,7 +87,7 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            return Ok(Self { domain, listen, zookeeper: None, services_address: None });
+            return Ok(Self { domain, listen, zookeeper: None, services_address: None, login: None });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -108,10 +112,11 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `zookeeper` and `services_address`")
+                .hint("it has the keys `domain` and `listen`, and may have `login`, `zookeeper` and `services_address`")
         })?;
-        let Self { zookeeper, services_address, .. } = config;
-        Ok(Self { zookeeper, services_address, ..Self::new(&config.domain, config.listen)? })
+        let Self { zookeeper, services_address, login, .. } = config;
+        let login = login.map(|login| login.ready(dir)).transpose()?;
+        Ok(Self { zookeeper, services_address, login, ..Self::new(&config.domain, config.listen)? })
     }
 
     pub fn write(&self, dir: &Path) -> Result<()> {
@@ -187,6 +192,22 @@ mod tests {
         let read = Config::read(dir.path()).unwrap();
         assert_eq!(read.zookeeper.unwrap().to_string(), "a:1,b:2");
         assert_eq!(read.services_address, Some("10.0.0.5".parse().unwrap()));
+        let with = |login: &str| {
+            let text = format!("domain: x\nlisten: '8000'\nlogin: {login}\n");
+            std::fs::write(Config::path(dir.path()), text).unwrap();
+            Config::read(dir.path()).map(|config| config.login.unwrap())
+        };
+        let login = "issuer: https://id.example.com, client_id: us";
+        assert_eq!(with(&format!("{{{login}}}")).unwrap().client_secret, None);
+        std::fs::write(dir.path().join("s"), "hush\n").unwrap();
+        let secret = with(&format!("{{{login}, client_secret_file: s}}")).unwrap().client_secret;
+        assert_eq!(secret.unwrap().0, "hush");
+        assert_eq!(
+            with(&format!("{{{login}, client_secret: a, client_secret_file: s}}")).unwrap_err().code,
+            "login.settings"
+        );
+        assert_eq!(with("{issuer: http://id.example.com, client_id: us}").unwrap_err().code, "login.settings");
+        assert_eq!(with(&format!("{{{login}, nosuch: 1}}")).unwrap_err().code, "node.config");
         std::fs::write(Config::path(dir.path()), "domain: x\nlisten: y\n").unwrap();
         assert_eq!(Config::read(dir.path()).unwrap_err().code, "node.config");
     }

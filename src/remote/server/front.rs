@@ -11,19 +11,22 @@ use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use tower::ServiceExt as _;
 
-use super::Server;
+use super::{Server, login};
+use crate::gateway::form::withhold;
 use crate::gateway::{Front, Request, Response, Routes, plain};
+use crate::services::users::IDENTITY;
 
 pub struct NodeFront {
     domain: String,
     routes: Arc<Routes>,
     router: Router,
+    server: Arc<Server>,
 }
 
 impl NodeFront {
     pub fn new(server: Arc<Server>) -> Self {
         let (domain, routes_of_apps) = (server.domain.clone(), server.node.routes.clone());
-        Self { domain, routes: routes_of_apps, router: routes().with_state(server) }
+        Self { domain, routes: routes_of_apps, router: routes().with_state(server.clone()), server }
     }
 
     fn is_ours(&self, request: &Request) -> bool {
@@ -86,8 +89,23 @@ impl Front for NodeFront {
         Box::pin(async move {
             if !self.is_ours(&request) {
                 // Who asks is not for a client to say.
-                request.headers_mut().remove("x-dae-user");
-                return self.runs_not(&request).map_or(Err(request), Ok);
+                withhold(request.headers_mut(), IDENTITY);
+                if let Some(none) = self.runs_not(&request) {
+                    return Ok(none);
+                }
+                let host = name_of(host_of(&request).unwrap_or_default()).to_ascii_lowercase();
+                let login = self.server.login_at(&host).await;
+                let is_page = login::is_page(request.uri().path());
+                match login {
+                    Some(login) if is_page => return Ok(login.answer(request).await),
+                    Some(login) => {
+                        let is_https = login::is_https(request.headers());
+                        login.introduce(request.headers_mut(), is_https).await;
+                    }
+                    None if is_page => return Ok(login::none(&request)),
+                    None => {}
+                }
+                return Err(request);
             }
             let Ok(response) = self.router.clone().oneshot(request).await;
             Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))

@@ -16,6 +16,7 @@ mod config;
 mod control;
 mod disk;
 mod front;
+mod login;
 mod logs;
 mod plan;
 mod platforms;
@@ -38,6 +39,7 @@ use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
 pub use front::NodeFront;
+use login::Logins;
 
 pub use collect::Collected;
 use platforms::Platforms;
@@ -73,6 +75,7 @@ pub struct Server {
     /// One release command of an app at a time.
     commands: Mutex<HashMap<AppName, Arc<tokio::sync::Mutex<()>>>>,
     platforms: Platforms,
+    logins: Logins,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// How long what nothing leads to is kept.
@@ -198,7 +201,13 @@ impl Server {
             node.routes.alias(&host, &format!("{}.{}", app.host(), home.config.domain));
         }
         let blobs = Blobs::open(&dir, Disk::of(&dir))?;
-        let releases = Releases::new(live, tell);
+        let tell = Arc::new(tell);
+        let releases = Releases::new(live, {
+            let tell = tell.clone();
+            move |told| tell(told)
+        });
+        let hear = move |app: &AppName, problem| tell(Told::Login { app: app.clone(), problem });
+        let logins = Logins::open(&dir, home.config.login.clone(), Arc::new(hear))?;
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
         Ok(Arc::new(Self {
@@ -212,6 +221,7 @@ impl Server {
             runs: Runs::default(),
             commands: Mutex::default(),
             platforms,
+            logins,
             in_use: RwLock::default(),
             grace,
         }))

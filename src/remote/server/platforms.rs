@@ -37,6 +37,12 @@ impl Platforms {
         Ok(provided.into_iter().flat_map(|service| service.env).collect())
     }
 
+    /// The same of those that run.
+    pub async fn told(&self, app: &AppName) -> Vec<(String, String)> {
+        let provided = self.running.lock().await.get(app).map(Platform::provided).unwrap_or_default();
+        provided.into_iter().flat_map(|service| service.env).collect()
+    }
+
     /// Ends all of them, once the apps have ended.
     pub async fn stop(&self) {
         let all: Vec<Platform> = self.running.lock().await.drain().map(|(_, platform)| platform).collect();

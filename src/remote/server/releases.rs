@@ -11,6 +11,8 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::assemble::{Assembled, Assembly};
 use super::control::live_instead;
+use super::front::is_address_of_release;
+use super::login::Login;
 use super::store::{Expected, SUPERSEDED};
 use super::{Collected, Server};
 use crate::app::AppName;
@@ -37,6 +39,11 @@ pub enum Told {
         how: Result<Duration, Box<Problem>>,
     },
     Node(Event),
+    /// Somebody could not log in to an app, for a reason that is not theirs.
+    Login {
+        app: AppName,
+        problem: Problem,
+    },
     Collected(Collected),
 }
 
@@ -60,6 +67,8 @@ pub struct Releases {
 const BEHIND: usize = 4096;
 
 const STOPPING: &str = "node.stopping";
+/// How long who asks for an app that comes back with the node is kept waiting.
+const BACK_WITHIN: Duration = Duration::from_mins(1);
 /// How long a release command may take.
 const COMMAND_WITHIN: Duration = Duration::from_mins(30);
 /// Lines that explain why it failed.
@@ -215,6 +224,7 @@ impl Server {
         let mut coming_back = self.releases.coming_back.subscribe();
         // An error means that the node is gone, and this task with it.
         let _ = coming_back.wait_for(|apps| !apps.contains(app)).await;
+        let is_tried = visitors.is_some();
         // From here to `want` there is no await: two releases of one app pass one after the other.
         let wanted = {
             let mut starting = self.releases.starting();
@@ -227,6 +237,10 @@ impl Server {
         };
         match wanted.await {
             Wanted::Serving { took, start } => {
+                // One that is tried has the live one's.
+                if !is_tried {
+                    self.set_login(app, release.id).await?;
+                }
                 let text = match start {
                     Start::Warm => "warm".to_owned(),
                     Start::Cold(reason) => format!("cold ({reason})"),
@@ -355,7 +369,7 @@ impl Server {
         let settings = self.settings_of(app, Some(release.id))?;
         let mut env = self.platforms.env(app, &assembled.root).await?;
         env.retain(|(name, _)| !settings.env.contains_key(name));
-        env.extend(settings.env.clone());
+        env.extend(settings.told());
         let generation = Generation {
             app: app.clone(),
             manifest: settings.scaled(assembled.file.manifest.clone()),
@@ -421,7 +435,14 @@ impl Server {
     }
 
     async fn bring_one_back(self: &Arc<Self>, app: &AppName, id: ReleaseId) -> Result<Duration> {
-        self.bring(app, id, async |generation| self.node.want(generation).await).await
+        let want = async |generation| {
+            // One that node.yaml no longer makes sense of leaves the app as one without.
+            if let Err(problem) = self.set_login(app, id).await {
+                self.releases.told(Told::Login { app: app.clone(), problem });
+            }
+            self.node.want(generation).await
+        };
+        self.bring(app, id, want).await
     }
 
     /// What was tried beside the live one is tried again; where it does not start, it is taken back.
@@ -455,6 +476,42 @@ impl Server {
             Wanted::Failed(problem) => Err(readable(*problem, &assembled)),
             Wanted::Superseded => Err(Problem::new(STOPPING, "the node is stopping")),
         }
+    }
+
+    /// From now on people log in to `app` as this release of it says. Its services run.
+    pub(super) async fn set_login(&self, app: &AppName, of: ReleaseId) -> Result<()> {
+        let config = self.settings_of(app, Some(of))?.env;
+        let env = self.platforms.told(app).await;
+        self.logins.set(app, self.host_of(app), &config, &env)
+    }
+
+    /// The login of the app that answers for `host`; of one that comes back with the node, once it is known.
+    pub(super) async fn login_at(&self, host: &str) -> Option<Arc<Login>> {
+        let own = self.app_host(&self.node.routes.own(host));
+        if self.logins.knows(&own) || self.releases.coming_back.borrow().is_empty() {
+            return self.logins.of(&own);
+        }
+        let (mut coming_back, mut logins) = (self.releases.coming_back.subscribe(), self.logins.changes());
+        let until_known = async {
+            loop {
+                logins.borrow_and_update();
+                let comes_back = coming_back.borrow_and_update().iter().any(|app| self.host_of(app) == own);
+                if self.logins.knows(&own) || !comes_back {
+                    return self.logins.of(&own);
+                }
+                // An error means that the node is gone.
+                tokio::select! { _ = coming_back.changed() => {}, _ = logins.changed() => {} }
+            }
+        };
+        // Out of patience, it is as one without: what the request is for is not there either.
+        tokio::time::timeout(BACK_WITHIN, until_known).await.ok().flatten()
+    }
+
+    /// The host of an app, also where `host` is that of one of its releases.
+    fn app_host(&self, host: &str) -> String {
+        let label = host.strip_suffix(&self.domain).and_then(|label| label.strip_suffix('.'));
+        let app = label.filter(|label| is_address_of_release(label)).and_then(|label| label.split_once("--"));
+        app.map_or_else(|| host.to_owned(), |(_, app)| format!("{app}.{}", self.domain))
     }
 
     /// Hears the node until it is gone: lines of a starting release become part of its story.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Server;
+use super::{Server, login};
 use crate::app::{AppName, Manifest};
 use crate::problem::{Problem, Result};
 use crate::remote::api::{ConfigChange, ReleaseId, Scaled};
@@ -113,6 +113,11 @@ impl Settings {
         Ok(())
     }
 
+    /// What its processes know of it: how people log in is the gateway's business.
+    pub fn told(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.env.iter().filter(|(name, _)| !login::is_ours(name)).map(|(name, value)| (name.clone(), value.clone()))
+    }
+
     /// app.yaml with these numbers in it. What it no longer knows is passed over.
     pub fn scaled(&self, mut manifest: Manifest) -> Manifest {
         if let Some(count) = self.scale.get(WEB) {
@@ -147,7 +152,7 @@ fn name_fault(name: &str) -> Option<Problem> {
     if !good {
         return Some(fault(format!("`{}` is no name for a variable", name.escape_debug()), "letters, digits and `_`"));
     }
-    let reserved = name.to_ascii_uppercase().starts_with("DAE_") || RESERVED.contains(&name);
+    let reserved = name.to_ascii_uppercase().starts_with("DAE_") && !login::is_ours(name) || RESERVED.contains(&name);
     reserved.then(|| {
         fault(
             format!("`{name}` cannot be set"),

@@ -79,6 +79,9 @@ async fn change(
         // A release that went live in between has ended it.
         return Err(not_tried(&app, Some(id), None));
     }
+    if promoted {
+        server.set_login(&app, id).await?;
+    }
     Ok(Json(told(&server, app)?).into_response())
 }
 

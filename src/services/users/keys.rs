@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -33,6 +34,14 @@ struct Claims {
     exp: i64,
     #[serde(flatten)]
     user: User,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Given<T> {
+    iss: String,
+    aud: String,
+    exp: i64,
+    what: T,
 }
 
 impl std::fmt::Debug for Keys {
@@ -96,6 +105,20 @@ impl Keys {
         sign(&self.identity, app.as_str().to_owned(), user, now, WORD)
     }
 
+    /// Anything the gateway gives a browser for `purpose`, to have it back unchanged.
+    pub fn seal<T: Serialize>(&self, app: &AppName, purpose: &str, what: &T, now: i64, lasts: i64) -> Option<String> {
+        let claims = Given { iss: "dae".into(), aud: given(purpose, app), exp: now + lasts, what };
+        encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(self.session.as_bytes())).ok()
+    }
+
+    /// What [`Keys::seal`] was given, if it was this app's, for this purpose and not too long ago.
+    pub fn unseal<T: DeserializeOwned>(&self, app: &AppName, purpose: &str, token: &str) -> Option<T> {
+        let key = DecodingKey::from_secret(self.session.as_bytes());
+        decode::<Given<T>>(token, &key, &wanted(&given(purpose, app), &["exp", "aud", "iss"]))
+            .ok()
+            .map(|read| read.claims.what)
+    }
+
     /// What a browser keeps to be known again.
     pub fn session(&self, app: &AppName, user: &User, now: i64) -> Option<String> {
         sign(&self.session, session_of(app), user, now, SESSION)
@@ -103,11 +126,7 @@ impl Keys {
 
     /// Who a browser is, if it brings a session of `app` that holds.
     pub fn read_session(&self, app: &AppName, token: &str) -> Option<User> {
-        let mut wanted = Validation::new(Algorithm::HS256);
-        wanted.set_audience(&[session_of(app)]);
-        wanted.set_issuer(&["dae"]);
-        wanted.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        wanted.leeway = 0;
+        let wanted = wanted(&session_of(app), &["exp", "aud", "iss", "sub"]);
         let key = DecodingKey::from_secret(self.session.as_bytes());
         decode::<Claims>(token, &key, &wanted).ok().map(|read| read.claims.user)
     }
@@ -115,7 +134,20 @@ impl Keys {
 
 /// A session is no word and a word is no session, whatever the keys.
 fn session_of(app: &AppName) -> String {
-    format!("session:{app}")
+    given("session", app)
+}
+
+fn given(purpose: &str, app: &AppName) -> String {
+    format!("{purpose}:{app}")
+}
+
+fn wanted(audience: &str, required: &[&str]) -> Validation {
+    let mut wanted = Validation::new(Algorithm::HS256);
+    wanted.set_audience(&[audience]);
+    wanted.set_issuer(&["dae"]);
+    wanted.set_required_spec_claims(required);
+    wanted.leeway = 0;
+    wanted
 }
 
 fn sign(key: &str, aud: String, user: &User, now: i64, lasts: i64) -> Option<String> {
@@ -144,9 +176,15 @@ mod tests {
         let other = Keys::of(tempfile::tempdir().unwrap().path()).unwrap();
         assert_eq!(other.read_session(&blog, &token), None);
         let (head, rest) = token.split_at(token.len() - 4);
-        let other = if rest.starts_with('x') { 'y' } else { 'x' };
-        assert_eq!(keys.read_session(&blog, &format!("{head}{other}{}", &rest[1..])), None);
+        let changed = if rest.starts_with('x') { 'y' } else { 'x' };
+        assert_eq!(keys.read_session(&blog, &format!("{head}{changed}{}", &rest[1..])), None);
         assert_eq!(keys.read_session(&blog, "eyJhbGciOiJub25lIn0.e30."), None);
+        let given = keys.seal(&blog, "begin", &"x", now, 60).unwrap();
+        let read = |app, purpose, token: &str| keys.unseal::<String>(app, purpose, token);
+        assert_eq!(read(&blog, "begin", &given), Some("x".into()));
+        assert_eq!((read(&shop, "begin", &given), read(&blog, "session", &given)), (None, None));
+        assert_eq!(read(&blog, "begin", &keys.seal(&blog, "begin", &"x", now - 61, 60).unwrap()), None);
+        assert_eq!(other.unseal::<String>(&blog, "begin", &given), None);
     }
 
     #[test]

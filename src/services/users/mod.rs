@@ -13,6 +13,12 @@ pub use personas::Personas;
 use super::{Running, Space};
 use crate::problem::{Problem, Result};
 
+/// Where an app sends somebody who is to log in or out: see python/dae/api/users.py.
+pub const LOGIN: &str = "/_dae/login";
+pub const LOGOUT: &str = "/_dae/logout";
+/// The gateway's word on who asks.
+pub const IDENTITY: &str = "x-dae-user";
+
 /// A user, as an app sees one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
