@@ -61,6 +61,8 @@ class Parent:
         self.buffer = b""
 
     def preload(self):
+        from dae import source
+
         failed = []
         for name in self.config["preload"]:
             try:
@@ -68,6 +70,7 @@ class Parent:
             # It wants the app's settings, most likely; then it is imported after the fork.
             except BaseException:
                 failed.append(name)
+        source.inherited = frozenset(sys.modules)
         gc.collect()
         # What is here now is never garbage, so no collection needs to touch and so copy its pages.
         gc.freeze()

@@ -32,14 +32,20 @@ def never_stale(root):
     machinery.cache_from_source = uncached
 
 
+# What a warm parent had imported when it forked this process; none where there was no parent.
+inherited = frozenset()
+
+
 def borrowed(root):
-    """Names of the imported modules that are not the app's own, in the order of their import."""
-    names = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and not within(file, root) and name != "__main__" and name.partition(".")[0] != "dae":
-            names.append(name)
-    return names
+    """Names of the imported modules that are not the app's own, in the order of their import; None where a parent had all."""
+    if inherited and not any(is_borrowed(name, sys.modules.get(name), root) for name in sys.modules.keys() - inherited):
+        return None
+    return [name for name, module in list(sys.modules.items()) if is_borrowed(name, module, root)]
+
+
+def is_borrowed(name, module, root):
+    file = getattr(module, "__file__", None)
+    return bool(file) and not within(file, root) and name != "__main__" and name.partition(".")[0] != "dae"
 
 
 def explain(error, root):

@@ -58,8 +58,9 @@ class Server(gunicorn.app.base.BaseApplication):
 
 def ready(config):
     """Tells that this worker answers; before that, where a warm parent is kept, what it could import for the next one."""
-    if config["learn"]:
-        tell(config, {"learned": source.borrowed(config["root"])})
+    names = source.borrowed(config["root"]) if config["learn"] else None
+    if names is not None:
+        tell(config, {"learned": names})
     tell(config, {"ready": os.getpid()})
 
 

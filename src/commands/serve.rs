@@ -3,6 +3,7 @@
 mod already;
 mod background;
 mod debugger;
+mod filter;
 mod screen;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -14,9 +15,10 @@ use tokio::sync::mpsc;
 
 use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
-use crate::dev_server::{DevServer, Event, Feed, Named, Served, Session, Tagged, port};
+use crate::dev_server::{DevServer, Event, Feed, Named, Notice, Served, Session, Tagged, port};
 use crate::node::Cron;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::services::state::SOCKET;
 use crate::services::{Shared, Tell};
 use crate::term::{self, Done, Line, Tone};
 
@@ -42,6 +44,9 @@ pub struct Args {
     /// Start a new Python for every reload, instead of forking one that has imported the packages
     #[arg(long)]
     pub cold: bool,
+    /// Look for changed files by the clock, where the system does not tell of them
+    #[arg(long)]
+    pub poll: bool,
     /// Go on in the background; `dae stop` ends it
     #[arg(long)]
     pub detach: bool,
@@ -156,7 +161,8 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
             }
         };
         let feed = Arc::new(Feed::default());
-        seen.push(screen::App { name: app.name.clone(), session, feed: feed.clone(), type_in, serving: None });
+        let state = surroundings.state();
+        seen.push(screen::App { name: app.name.clone(), session, feed: feed.clone(), type_in, state, serving: None });
         served.push(Served { app, feed, services: surroundings.shared.provided.clone(), told, typed });
         around.push(surroundings);
     }
@@ -166,6 +172,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
             named,
             run_dir: context.dirs.run.clone(),
             cold: args.cold,
+            notice: if args.poll { Notice::ByClock } else { Notice::BySystem },
             cache_dir: context.dirs.cache.clone(),
             inherited: context.environment.clone(),
             cron: if args.no_cron { Cron::ByHand } else { Cron::BySchedule },
@@ -218,6 +225,12 @@ impl Surroundings {
         let root = fresh.as_ref().map_or(&*app.root, |folder| folder.path());
         let shared = runtime.block_on(Shared::join(root, space))?;
         Ok(Self { shared, _run: run, _fresh: fresh })
+    }
+
+    /// Where whoever hosts the services hears of their state.
+    fn state(&self) -> Option<PathBuf> {
+        let all = self.shared.provided.iter().flat_map(|provided| &provided.env);
+        all.into_iter().find(|(name, _)| name == SOCKET).map(|(_, path)| PathBuf::from(path))
     }
 }
 

@@ -48,6 +48,10 @@ pub enum Event {
     Broken {
         problem: Problem,
     },
+    /// Changed files are looked for by the clock.
+    Polling {
+        because: String,
+    },
     /// A process ended by itself.
     Restarting {
         process: String,
@@ -95,6 +99,9 @@ impl term::Event for Event {
             }
             Self::Refreshed { changed } => Line::good("refreshed", names(changed)),
             Self::Broken { problem } => return Shown::Problem(problem),
+            Self::Polling { because } => {
+                Line::new(Tone::Plain, "polling", format!("changes are noticed within half a second: {because}"))
+            }
             Self::Restarting { process, why } => {
                 Line::new(Tone::Warning, "restarting", format!("{process}, for {why}"))
             }

@@ -14,6 +14,7 @@ mod instance;
 pub mod interfaces;
 pub mod local;
 mod login;
+mod poll;
 pub mod port;
 mod retell;
 mod serving;
@@ -36,6 +37,7 @@ pub use event::{Event, Tagged};
 pub use feed::{Feed, Item};
 pub use instance::Named;
 pub use session::{Server, Session, not_served};
+pub use watch::Notice;
 
 use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Front, Gateway, Routes, serve};
@@ -49,7 +51,7 @@ use login::Login;
 use serving::{Serving, Turn};
 use several::Several;
 use tell::Tell;
-use watch::Watch;
+use watch::{Watch, Word};
 
 /// Whoever ends it does not want to wait; answers under way may take this long.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -64,6 +66,7 @@ pub struct DevServer {
     pub run_dir: PathBuf,
     /// Every generation is a new Python.
     pub cold: bool,
+    pub notice: Notice,
     /// Where the interpreter's tools are kept.
     pub cache_dir: PathBuf,
     /// What the apps' processes get of the environment dae was started in.
@@ -191,12 +194,15 @@ impl DevServer {
         let (changed, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.
         let first = node.hold(&app.name);
-        let watch = Watch::start(&app.root, {
-            let (node, app) = (node.clone(), app.name.clone());
-            move |change| {
-                let hold = (change.change > Change::Asset).then(|| node.hold(&app));
-                // After the last change heard, the server is going down.
-                let _ = changed.send((change, hold));
+        let watch = Watch::start(&app.root, self.notice, {
+            let (node, app, tell) = (node.clone(), app.name.clone(), tell.clone());
+            move |word| match word {
+                Word::Changed(change) => {
+                    let hold = (change.change > Change::Asset).then(|| node.hold(&app));
+                    // After the last change heard, the server is going down.
+                    let _ = changed.send((change, hold));
+                }
+                Word::Polls(because) => drop(tell.event(Event::Polling { because })),
             }
         })?;
         let hosts = vec![format!("{}.localhost", app.name.host()), own_host(&app)];

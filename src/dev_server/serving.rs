@@ -20,8 +20,9 @@ use crate::problem::{Problem, Result};
 use crate::python;
 use crate::services::Provided;
 
-/// After the last change of a burst, this long is waited for another.
-const QUIET: Duration = Duration::from_millis(8);
+/// After the last change of a burst, this long is waited for another: while somebody still writes, and when they are done.
+const WRITING: Duration = Duration::from_millis(8);
+const SETTLED: Duration = Duration::from_millis(2);
 /// Stands for what changed where nothing did.
 const RESTART: &str = "dae restart";
 
@@ -110,8 +111,10 @@ impl Serving {
                 else => return,
             };
             let seen = first.seen;
+            let mut quiet = if first.settled { SETTLED } else { WRITING };
             let mut burst = vec![first];
-            while let Ok(Some((next, newer))) = tokio::time::timeout(QUIET, changes.recv()).await {
+            while let Ok(Some((next, newer))) = tokio::time::timeout(quiet, changes.recv()).await {
+                quiet = if next.settled { SETTLED } else { WRITING };
                 burst.push(next);
                 hold = newer.or(hold);
             }

@@ -59,3 +59,4 @@ mod thrift;
 mod traffic;
 mod traffic_split;
 mod vcs;
+mod watching;

@@ -113,6 +113,41 @@ fn a_debugger_in_a_request_gets_the_keyboard() {
 }
 
 #[test]
+fn keys_filter_what_is_shown_and_keep_the_state() {
+    let place = app("one");
+    let code = "def app(environ, start_response):\n    path = environ['PATH_INFO']\n    \
+                print('ERROR no tea' if path == '/bad' else 'tea is there', flush=True)\n    \
+                start_response('200 OK', [])\n    return [b'said']\n";
+    place.write("app/app.py", code);
+    let port = free_port();
+    let mut serve = place.dae(["serve", "app", "--port", &port.to_string()]).seated();
+    serve.until("[l]og filter");
+    serve.until("started");
+    serve.keys("l");
+    serve.until("show only");
+    serve.keys("errox\u{7f}r\n");
+    serve.until("only `error` and worse");
+    for path in ["/good", "/bad"] {
+        assert_eq!(get(port, "app.localhost", path).text(), "said");
+    }
+    serve.until("ERROR no tea");
+    assert!(!serve.seen().contains("tea is there") && !serve.seen().contains("GET /good"), "{}", serve.seen());
+    serve.keys("\u{1b}");
+    serve.until("all is shown again");
+    get(port, "app.localhost", "/good");
+    serve.until("tea is there");
+    serve.keys("s");
+    serve.until("brings app back to this moment");
+    serve.keys("d");
+    serve.until("none waits");
+    serve.keys("q");
+    serve.until("everything it started has ended");
+    assert_eq!(serve.wait(), 0);
+    let states = place.dae(["state", "list", "--json", "-C", "app"]).ok().json();
+    assert_eq!(states["states"].as_array().unwrap().len(), 1, "{states}");
+}
+
+#[test]
 fn the_browser_hears_of_every_change() {
     let place = app("<h1>one</h1>");
     place.write("app/static/style.css", "a {}");

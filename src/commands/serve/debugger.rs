@@ -15,6 +15,10 @@ impl Debugger {
         Self { process: process.to_owned(), prompt: prompt.to_owned(), line: Vec::new(), sent: false }
     }
 
+    pub fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
     /// The line, when `key` ends it.
     pub fn press(&mut self, key: char) -> Option<String> {
         match key {

@@ -1,5 +1,6 @@
 //! The terminal of `dae serve`: what happens is shown, and keys are heard.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -7,12 +8,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Context, foreground};
 use super::debugger::Debugger;
+use super::filter::{Filter, QUESTION, Typed};
 use crate::app::AppName;
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, Tagged};
 use crate::problem::Result;
+use crate::services::state::{self, Order};
 use crate::term::{self, Keys, Line, Tone};
 
-const KEYS: &str = "[o]pen  [e]rrors  [r]estart  [?]  [q]uit";
+const KEYS: &str = "[o]pen  [e]rrors  [r]estart  [l]og filter  [d]ebugger  [s]napshot  [?]  [q]uit";
 
 /// An app that is served, as the terminal knows it.
 pub struct App {
@@ -21,6 +24,8 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// Takes lines for a debugger, each with its process.
     pub type_in: mpsc::UnboundedSender<(String, String)>,
+    /// Where whoever hosts its services hears of their state.
+    pub state: Option<PathBuf>,
     pub serving: Option<Server>,
 }
 
@@ -37,7 +42,18 @@ pub async fn run(server: DevServer, apps: Vec<App>, open_it: bool, context: &Con
         // After the end nobody hears keys.
         let _ = press.send(key);
     });
-    let mut screen = Screen { apps, open_it, keys, context, quit: Some(quit), last_problem: None, debugger: None };
+    let mut screen = Screen {
+        apps,
+        open_it,
+        keys,
+        context,
+        quit: Some(quit),
+        last_problem: None,
+        debugger: None,
+        waiting: Vec::new(),
+        filter: Filter::default(),
+        behind: Vec::new(),
+    };
     loop {
         // The server's end counts, not the last sender's: a process that left the family may hold its output open for ever.
         tokio::select! {
@@ -58,6 +74,11 @@ struct Screen<'a> {
     last_problem: Option<(AppName, Event)>,
     /// In which app one waits.
     debugger: Option<(AppName, Debugger)>,
+    /// Those that came while it had the keyboard.
+    waiting: Vec<(AppName, Debugger)>,
+    filter: Filter,
+    /// What is shown when the filter has been typed.
+    behind: Vec<(AppName, Event)>,
 }
 
 impl Screen<'_> {
@@ -71,6 +92,7 @@ impl Screen<'_> {
             }
             Event::Started { .. } | Event::Reloaded { .. } | Event::Broken { .. } => {
                 // Whoever waited there has gone.
+                self.waiting.retain(|(app, _)| app != name);
                 if self.debugger.take_if(|(app, _)| app == name).is_some() {
                     self.keys.as_ref().inspect(|keys| keys.singles());
                 }
@@ -81,6 +103,14 @@ impl Screen<'_> {
             Event::Prompt { process, prompt } => {
                 self.publish(name, event);
                 if let Some(keys) = &self.keys {
+                    let other = |(app, debugger): &(AppName, Debugger)| {
+                        !debugger.sent && (app != name || debugger.process != *process)
+                    };
+                    if self.debugger.as_ref().is_some_and(other) || self.filter.is_typed() {
+                        self.waiting.push((name.clone(), Debugger::new(process, prompt)));
+                        self.show(name, event);
+                        return Ok(());
+                    }
                     let waits = |(app, debugger): &(AppName, Debugger)| app == name && debugger.process == *process;
                     if !self.debugger.as_ref().is_some_and(waits) {
                         self.show(name, event);
@@ -101,7 +131,14 @@ impl Screen<'_> {
             _ => {}
         }
         self.publish(name, event);
-        self.show(name, event);
+        if !self.filter.shows(name, event) {
+            return Ok(());
+        }
+        if self.filter.is_typed() {
+            self.behind.push((name.clone(), event.clone()));
+        } else {
+            self.show(name, event);
+        }
         Ok(())
     }
 
@@ -116,6 +153,19 @@ impl Screen<'_> {
             return;
         }
         let context = self.context;
+        let line = |word: &str, text: String| context.terminal.line(&Line::new(Tone::Quiet, word, text));
+        match self.filter.press(key) {
+            Some(Typed::Echo(text)) => return context.terminal.prompt(&text),
+            Some(Typed::Settled(text)) => {
+                context.terminal.prompt("\n");
+                line("showing", text);
+                for (app, event) in std::mem::take(&mut self.behind) {
+                    self.show(&app, &event);
+                }
+                return;
+            }
+            None => {}
+        }
         match key {
             'q' => drop(self.quit.take().map(|quit| quit.send(()))),
             'o' => {
@@ -133,8 +183,40 @@ impl Screen<'_> {
                 Some((app, problem)) => self.show(app, problem),
                 None => context.say("errors", "none so far"),
             },
-            '?' => context.terminal.line(&Line::new(Tone::Quiet, "keys", KEYS)),
+            'l' => {
+                self.filter.begin();
+                context.terminal.prompt(QUESTION);
+            }
+            's' => self.snapshot().await,
+            'd' if self.waiting.is_empty() => {
+                line("debugger", "none waits; `breakpoint()` in the code calls it".into());
+            }
+            'd' => {
+                let (app, debugger) = self.waiting.remove(0);
+                line("debugger", format!("{} of {app}; `c` goes on", debugger.process));
+                context.terminal.prompt(debugger.prompt());
+                self.debugger = Some((app, debugger));
+                self.keys.as_ref().inspect(|keys| keys.lines());
+            }
+            '?' => line("keys", KEYS.into()),
             _ => {}
+        }
+    }
+
+    /// As `dae state save` does, under a name that tells when.
+    async fn snapshot(&self) {
+        let name = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+        for (app, socket) in self.apps.iter().filter_map(|app| Some((app, app.state.clone()?))) {
+            let order = Order::Save { name: name.clone(), again: false };
+            let asked = tokio::task::spawn_blocking(move || state::ask(&socket, &order)).await;
+            match asked.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())) {
+                // That it was saved is told by whoever did it.
+                Ok(()) => {
+                    let text = format!("`dae state restore {name}` brings {} back to this moment", app.name);
+                    self.context.terminal.line(&Line::new(Tone::Quiet, "snapshot", text));
+                }
+                Err(problem) => self.context.warn(&problem),
+            }
         }
     }
 
