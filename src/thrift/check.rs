@@ -349,8 +349,9 @@ impl<'a> Check<'a> {
             }
             return;
         }
-        // `RED` for `Color.RED` where a color is wanted: Apache's compiler reads it.
-        if !matches!(real, Real::Enum(_, is) if is.values.iter().any(|value| value.name.text == name)) {
+        // Where a color is wanted, `RED`, and whatever ends in `.RED`, is `Color.RED`: Apache's compiler reads the last word.
+        let last = name.rsplit('.').next().unwrap_or(name);
+        if !matches!(real, Real::Enum(_, is) if is.values.iter().any(|value| value.name.text == last)) {
             self.hint("value", span, format!("there is no constant `{name}`"), "a text stands in quotes");
         }
     }

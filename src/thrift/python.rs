@@ -307,16 +307,17 @@ impl<'a> Module<'a> {
             return Module { text: file, ..*self }.value(at, of, &constant.value, within);
         }
         let enum_value = |of: &str, value: &str| match self.all.definition(self.text, of) {
-            Some((file, Definition::Enum(is))) => {
+            Some((file, Definition::Enum(is))) if is.values.iter().any(|is| is.name.text == value) => {
                 Some(format!("{}.{value}", self.class_name(file, &is.name.text, within)))
             }
             _ => None,
         };
-        if let Some((of, value)) = name.rsplit_once('.') {
-            return enum_value(of, value).unwrap_or_else(|| "None".into());
+        if let Some(known) = name.rsplit_once('.').and_then(|(of, value)| enum_value(of, value)) {
+            return known;
         }
+        let last = name.rsplit('.').next().unwrap_or(name);
         match real {
-            Real::Enum(file, is) => format!("{}.{name}", self.class_name(file, &is.name.text, within)),
+            Real::Enum(file, is) => format!("{}.{last}", self.class_name(file, &is.name.text, within)),
             _ => "None".into(),
         }
     }

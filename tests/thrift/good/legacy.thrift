@@ -6,6 +6,8 @@ namespace py legacy (python.module = "x")
 cpp_include "<vector>"
 typedef list<i32> (cpp.template = "std::list") int_list
 typedef string (unicode.encoding = "UTF-16") wide
+struct Chosen { 1: Plain one = B, 2: Plain two = Kind.B, 3: Plain three = Plain.B }
+const map<Plain, Plain> CHOICES = {Plain.A: elsewhere.B}
 senum Kind { "a", "b"; "c" }
 enum Plain { A, B (deprecated), C = -3 (x.y = "z",) } (final)
 struct Tree xsd_all { 1: Tree & left; 2: optional Tree & right (lazy), 3: i32 weight = 0x1F xsd_optional xsd_nillable } (final)
