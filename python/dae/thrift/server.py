@@ -169,11 +169,8 @@ class ThriftWorker(Worker):
         self.draining = True
         os.write(self.stop_writer, b"x")
         if self.gevent:
-            from gevent import get_hub
-
             for connection in list(self.connections):
-                if connection.idle:
-                    get_hub().cancel_wait(connection.sock._read_event, Draining())
+                connection.rouse()
         until = time.monotonic() + self.cfg.graceful_timeout
         while self.connections and time.monotonic() < until:
             self.notify()
@@ -194,10 +191,13 @@ class ThriftWorker(Worker):
 class Connection:
     def __init__(self, worker, service, sock):
         self.worker, self.service, self.sock = worker, service, sock
-        self.idle = False
         worker.connections.add(self)
         if worker.gevent:
+            import gevent
+
             sock.settimeout(None)
+            self.raw, self.hub, self.greenlet = raw(sock), gevent.get_hub(), None
+            self.watcher, self.watches, self.idle = self.hub.loop.io(sock.fileno(), 1), False, False
         else:
             sock.setblocking(True)
             seconds = PATIENCE.to_bytes(8, sys.byteorder) + bytes(8)
@@ -209,16 +209,25 @@ class Connection:
     def serve(self):
         from dae.thrift import wire
 
-        reader = wire.Reader(self.receive)
+        reader, quick, first, answering = wire.Reader(self.receive), wire.quick, self.first, self.service.answer
+        if self.worker.gevent:
+            import gevent
+
+            self.greenlet = gevent.getcurrent()
         try:
             while True:
-                message = reader.next(b"" if reader.left else self.first())
+                data = b"" if reader.left else first()
+                message = quick(data)
                 if message is None:
-                    return
-                answer = self.service.answer(message)
-                reader.done(message)
+                    message = reader.next(data)
+                    if message is None:
+                        return
+                    answer = answering(message)
+                    reader.done(message)
+                else:
+                    answer = answering(message)
                 if answer is not None:
-                    self.sock.sendall(answer)
+                    self.send(answer)
         except Draining:
             self.worker.give_away(self)
         except wire.Garbage as error:
@@ -227,6 +236,9 @@ class Connection:
             pass
         finally:
             self.worker.connections.discard(self)
+            if self.worker.gevent:
+                self.watcher.stop()
+                self.watcher.close()
             self.sock.close()
 
     def first(self):
@@ -235,15 +247,54 @@ class Connection:
         if worker.draining:
             raise Draining
         if worker.gevent:
-            self.idle = True
-            try:
-                return self.sock.recv(65536)
-            finally:
-                self.idle = False
+            while True:
+                self.wait()
+                try:
+                    return self.raw.recv(65536)
+                except BlockingIOError:
+                    pass
         self.poll.poll()
         if worker.draining:
             raise Draining
         return self.sock.recv(65536)
+
+    # gevent's own `recv` tries, fails, and only then begins to watch, anew for each call; a watcher that stays costs half.
+
+    def wait(self):
+        """Until something comes. Others run meanwhile."""
+        if not self.watches:
+            self.watcher.start(self.wake)
+            self.watches = True
+        self.idle = True
+        try:
+            self.hub.switch()
+        finally:
+            self.idle = False
+
+    def wake(self):
+        if self.idle:
+            self.greenlet.switch()
+        else:
+            # It is busy; when it waits again, it watches again.
+            self.watcher.stop()
+            self.watches = False
+
+    def rouse(self):
+        """If it waits for the next call, it gives its connection away."""
+        if self.idle:
+            self.idle = False
+            self.hub.loop.run_callback(self.greenlet.throw, Draining)
+
+    def send(self, answer):
+        if not self.worker.gevent:
+            self.sock.sendall(answer)
+            return
+        try:
+            sent = self.raw.send(answer)
+        except BlockingIOError:
+            sent = 0
+        if sent != len(answer):
+            self.sock.sendall(memoryview(answer)[sent:])
 
     def receive(self):
         """More of a message."""

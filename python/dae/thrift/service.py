@@ -52,7 +52,8 @@ class Service:
             raises = [(field[2], field[3][0]) for field in method.result.thrift_spec if field and field[0]]
             spec = method.result.thrift_spec
             returns = bool(spec and spec[0])
-            self.methods[one.encode()] = (method, getattr(handler, one), args, raises, returns)
+            head = wire.binary_head(wire.REPLY, one.encode())
+            self.methods[one.encode()] = (method, getattr(handler, one), args, raises, returns, head)
 
     def answer(self, message):
         """The bytes to send back; None where nobody waits for any."""
@@ -61,7 +62,7 @@ class Service:
             message.arguments(Nothing())
             name = message.name.decode("utf-8", "replace")
             return self.error(message, TApplicationException.UNKNOWN_METHOD, f"{self.name} has no method {name!r}")
-        method, function, args, raises, returns = found
+        method, function, args, raises, returns, head = found
         if message.kind not in (wire.CALL, wire.ONEWAY):
             message.arguments(Nothing())
             return self.error(message, TApplicationException.INVALID_MESSAGE_TYPE, f"a message of type {message.kind}")
@@ -97,7 +98,7 @@ class Service:
         if method.oneway or message.kind == wire.ONEWAY:
             return None
         try:
-            return message.answer(wire.REPLY, result)
+            return message.answer(wire.REPLY, result, head)
         except Exception as error:
             error = TypeError(f"{method.name} returned what is not of its type: {error}")
             return self.failed(message, method, error)

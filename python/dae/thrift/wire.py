@@ -18,6 +18,12 @@ LARGEST = 64 << 20
 LONGEST_NAME = 1024
 
 
+_LENGTH = struct.Struct("!I")
+#: A frame's length, version and kind, the length of the name.
+_FRAME = struct.Struct("!III")
+_KINDS = {0x80010000 | CALL: CALL, 0x80010000 | ONEWAY: ONEWAY}
+
+
 class Garbage(Exception):
     """What came is no message of Thrift; nothing that follows can be made sense of."""
 
@@ -34,14 +40,22 @@ class Message:
             raise Garbage("the frame goes on behind the message")
         return struct
 
-    def answer(self, kind, outcome):
-        """The bytes of an answer in the words of the call."""
+    def answer(self, kind, outcome, head=None):
+        """The bytes of an answer in the words of the call; `head` is `binary_head` of it, where that is known."""
         body = encode(self.protocol, outcome)
         if self.protocol is BINARY:
-            body = b"\x80\x01\x00" + bytes((kind,)) + struct.pack("!I", len(self.name)) + self.name + self.seqid + body
+            head = head or binary_head(kind, self.name)
+            if self.framed:
+                return b"".join((_LENGTH.pack(len(head) + 4 + len(body)), head, self.seqid, body))
+            body = head + self.seqid + body
         else:
             body = bytes((0x82, kind << 5 | 1)) + self.seqid + varint(len(self.name)) + self.name + body
-        return struct.pack("!I", len(body)) + body if self.framed else body
+        return _LENGTH.pack(len(body)) + body if self.framed else body
+
+
+def binary_head(kind, name):
+    """How a message begins in the binary protocol, up to its number."""
+    return b"\x80\x01\x00" + bytes((kind,)) + _LENGTH.pack(len(name)) + name
 
 
 class Source:
@@ -79,6 +93,24 @@ class Source:
         return data if len(data) == length else self.cstringio_refill(data, length).read(length)
 
     read = readAll
+
+
+def quick(data):
+    """The message where `data` is just one frame with a call in the binary protocol, as most are; else None, and a Reader
+    knows more."""
+    size = len(data)
+    if size < 17:
+        return None
+    length, word, name = _FRAME.unpack_from(data)
+    at = 16 + name
+    kind = _KINDS.get(word)
+    if length != size - 4 or kind is None or name > LONGEST_NAME or at >= size:
+        return None
+    message = Message()
+    message.framed, message.protocol, message.kind = True, BINARY, kind
+    message.name, message.seqid, message.at = data[12 : at - 4], data[at - 4 : at], at
+    message.source = Source(data)
+    return message
 
 
 class Reader:
