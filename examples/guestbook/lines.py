@@ -35,3 +35,8 @@ def one(number):
 
 def count():
     return store.execute("select count(*) from line")[0][0]
+
+
+def texts():
+    """Of all of them."""
+    return [text for (text,) in store.execute("select text from line")]

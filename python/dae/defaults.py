@@ -1,4 +1,5 @@
 """Connections without an address go to the app's own services: a library is patched when it is imported, and not imported for it.
+Libraries that are no more, and that nothing else provides, have one that takes their name.
 
 To add one: a function that gets the imported module, in `PATCHES` under the module's name.
 """
@@ -55,6 +56,9 @@ class Finder:
         self.asked = set()
 
     def find_spec(self, name, path=None, target=None):
+        if name.startswith("dpark.") and sys.modules.get("dpark") is sys.modules.get("dae.dpark"):
+            # Found by its path it would be there twice.
+            return importlib.util.spec_from_loader(name, Alias())
         if name not in PATCHES or name in self.asked:
             return None
         self.asked.add(name)
@@ -75,17 +79,31 @@ class Finder:
 
 
 class Alias:
-    """PyMySQL under the name MySQLdb, where nothing else has that name."""
+    """What takes the name of a library that is not there: PyMySQL that of MySQLdb, dae's own dpark that of dpark."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "MySQLdb" or importlib.util.find_spec("pymysql") is None:
-            return None
-        return importlib.util.spec_from_loader(name, self)
+        if name == "dpark" or name == "MySQLdb" and importlib.util.find_spec("pymysql") is not None:
+            return importlib.util.spec_from_loader(name, self)
+        return None
 
     def create_module(self, spec):
         return None
 
     def exec_module(self, module):
-        from dae import drivers
+        name = module.__name__
+        if name == "MySQLdb":
+            from dae import drivers
 
-        sys.modules["MySQLdb"] = drivers.pymysql_as_mysqldb()
+            sys.modules[name] = drivers.pymysql_as_mysqldb()
+        else:
+            sys.modules[name] = dpark(name)
+
+
+def dpark(name):
+    """A module of dae's own by dpark's name for it."""
+    try:
+        return importlib.import_module("dae." + name)
+    except ModuleNotFoundError as error:
+        if error.name != "dae." + name:
+            raise
+        raise ModuleNotFoundError("dae's own dpark has no `%s`: see docs/dpark.md for what is left out" % name, name=name) from None

@@ -5,7 +5,7 @@ use crate::harness::{Http, Place, free_port};
 /// A copy, because serving an app makes a virtualenv in it.
 fn guestbook(place: &Place) {
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/guestbook");
-    for folder in ["", "databases", "static", "templates"] {
+    for folder in ["", "databases", "jobs", "static", "templates"] {
         for entry in std::fs::read_dir(from.join(folder)).unwrap().map(Result::unwrap) {
             // What serving it in its own place left there is no part of it.
             let kind = entry.path().extension().map(|kind| kind.to_string_lossy().into_owned()).unwrap_or_default();
@@ -46,6 +46,8 @@ fn the_guestbook_is_served_and_its_own_tests_pass() {
     assert!(rows.to_string().contains("Ada wrote"), "{rows}");
     let ran = place.dae(["-C", "guestbook", "cron", "run", "digest"]).ok();
     assert!(ran.raw().contains("1 lines"), "{}", ran.raw());
+    let words = place.dae(["-C", "guestbook", "run", "--", "python", "jobs/words.py"]).ok();
+    assert_eq!(words.stdout, "     1 你好\n");
     let ran = serve.stop();
     assert!([0, 130].contains(&ran.code), "{}", ran.raw());
 

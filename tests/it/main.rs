@@ -19,6 +19,7 @@ mod crew;
 mod cron_runs;
 mod deploy;
 mod derived;
+mod dpark;
 mod errors;
 mod example;
 mod gateway;

@@ -1,0 +1,1 @@
+"""What RDDs are computed with, each by itself."""
