@@ -26,6 +26,8 @@ pub struct DevSettings {
     pub queue: Option<Address>,
     /// A Scribe server that gets all logs too.
     pub scribe: Option<Address>,
+    /// The scheduler of the Dask cluster that computes for dpark.
+    pub dpark: Option<Address>,
 }
 
 /// What has a state of its own: the data of all services.
@@ -62,7 +64,9 @@ pub struct Elsewhere {
     pub address: Address,
 }
 
-const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue", "scribe", "state"];
+const KEYS: &[&str] = &["mysql", "sqlstore", "memcache", "beansdb", "permdir", "queue", "scribe", "state", "dpark"];
+/// How the address of a Dask scheduler begins.
+const DASK: &str = "dask://";
 const MYSQL: &[&str] = &["host", "port", "user", "passwd", "db"];
 const FARM: &[&str] = &["host", "port", "user", "passwd", "db", "tables"];
 
@@ -164,6 +168,9 @@ impl DevSettings {
         if let Some(queue) = &self.queue {
             set("DAE_QUEUE", queue.to_string());
         }
+        if let Some(dpark) = &self.dpark {
+            set("DAE_DPARK", format!("{DASK}{dpark}"));
+        }
         if let Some(permdir) = &self.permdir {
             set("DAE_PERMDIR", root.join(permdir).to_string_lossy().into_owned());
         }
@@ -189,12 +196,14 @@ impl DevSettings {
         let beansdb = self.beansdb.iter().map(|address| ("beansdb".to_owned(), address));
         let queue = self.queue.iter().map(|address| ("queue".to_owned(), address));
         let scribe = self.scribe.iter().map(|address| ("scribe".to_owned(), address));
+        let dpark = self.dpark.iter().map(|address| ("dpark".to_owned(), address));
         mysql
             .chain(farms)
             .chain(memcache)
             .chain(beansdb)
             .chain(queue)
             .chain(scribe)
+            .chain(dpark)
             .filter(|(_, address)| !address.is_local())
             .map(|(service, address)| Elsewhere { service, address: address.clone() })
             .collect()
@@ -212,7 +221,18 @@ impl Reader<'_> {
             state: keys.get("state").and_then(|node| self.state(node)).unwrap_or_default(),
             queue: keys.get("queue").and_then(|node| self.address(node, "queue", 11300)),
             scribe: keys.get("scribe").and_then(|node| self.address(node, "scribe", 1463)),
+            dpark: keys.get("dpark").and_then(|node| self.cluster(node)),
         }
+    }
+
+    fn cluster(&mut self, node: &Node) -> Option<Address> {
+        let text = self.text(node, "dpark")?;
+        let address = text.strip_prefix(DASK).and_then(|address| Address::parse(address, 8786));
+        if address.is_none() {
+            let hint = "write `dask://host:port`, or leave it out: then it is this machine";
+            self.wrong(node, "dpark", format!("`{text}` is no cluster that dpark can use"), hint);
+        }
+        address
     }
 
     fn farms(&mut self, keys: &Keys) -> BTreeMap<String, Mysql> {
@@ -297,7 +317,7 @@ mod tests {
     fn what_is_elsewhere_is_named_and_no_password_is_shown() {
         let (settings, warnings) = parse(
             "mysql: {host: db.example.com, port: 3307, user: u, passwd: 123, db: d}\nsqlstore:\n  shire-online: {host: 10.1.2.3}\n\
-             \x20 near: {host: localhost}\nmemcache: [127.0.0.1:11211, \"mc:11212\"]\nbeansdb: \"[::1]:7900\"\npermdir: permdir_test\nqueue: mq.example.com\n",
+             \x20 near: {host: localhost}\nmemcache: [127.0.0.1:11211, \"mc:11212\"]\nbeansdb: \"[::1]:7900\"\npermdir: permdir_test\nqueue: mq.example.com\ndpark: dask://big\n",
         )
         .unwrap();
         assert_eq!(warnings, []);
@@ -309,7 +329,8 @@ mod tests {
                 "mysql at db.example.com:3307",
                 "sqlstore shire-online at 10.1.2.3:3306",
                 "memcache at mc:11212",
-                "queue at mq.example.com:11300"
+                "queue at mq.example.com:11300",
+                "dpark at big:8786"
             ]
         );
         assert_eq!(settings.mysql.as_ref().unwrap().passwd.as_deref(), Some("123"));
@@ -320,7 +341,7 @@ mod tests {
     #[test]
     fn everything_wrong_is_told_at_once() {
         let problem = parse(
-            "mysql: {host: a:1, port: 70000, pass: x}\nmemcached: []\nbeansdb: [\"a b\", 3]\nqueue: \"x:0\"\nsqlstore: []\npermdir: 3\n",
+            "mysql: {host: a:1, port: 70000, pass: x}\nmemcached: []\nbeansdb: [\"a b\", 3]\nqueue: \"x:0\"\nsqlstore: []\npermdir: 3\ndpark: spark://a\n",
         );
         insta::assert_snapshot!(draw(&problem.unwrap_err(), Paint { color: false }), @r#"
         error: `a:1` is no host
@@ -379,7 +400,15 @@ mod tests {
 
         hint: put quotes round it: `permdir: "3"`
 
-        error: 7 problems
+        error: `spark://a` is no cluster that dpark can use
+         --> dev.yaml:7:8
+          |
+        7 | dpark: spark://a
+          |        ^^^^^^^^^
+
+        hint: write `dask://host:port`, or leave it out: then it is this machine
+
+        error: 8 problems
         "#);
     }
 }

@@ -78,10 +78,9 @@ class DerivedRDD(RDD):
         self.prev = None
 
     def __reduce__(self):
-        if self.prev is None:
-            return super().__reduce_ex__(2)
+        # Flat as well; what has been checkpointed has no parents any more.
         states, rdd = [], self
-        while isinstance(rdd, DerivedRDD) and rdd.prev is not None:
+        while isinstance(rdd, DerivedRDD):
             states.append((type(rdd), dict(rdd.__getstate__(), prev=None)))
             rdd = rdd.prev
         return chained, (rdd, states[::-1])
