@@ -15,7 +15,8 @@ use crate::packaging::{Base, Image, OnBase};
 use crate::problem::{Problem, Result};
 use crate::remote::api::{ReleaseId, Releases};
 use crate::remote::cluster::{BASE, Cluster, Gateway, label, service};
-use crate::remote::deploy::Step;
+use crate::remote::deploy::{Step, seconds};
+pub use crate::remote::kubernetes::Changed;
 use crate::remote::kubernetes::api::Over;
 use crate::remote::kubernetes::history::History;
 use crate::remote::kubernetes::manifests::RELEASE;
@@ -153,7 +154,25 @@ impl Target {
     pub async fn connect(&self) -> Result<Api> {
         Api::connect(&self.name, &self.cluster).await
     }
+
+    /// What changes an app there, as the commands without terms of their own do.
+    pub fn rollout<'a>(&self, api: &'a Api, app: &'a AppName, tell: &'a (dyn Fn(Word) + Sync)) -> Rollout<'a> {
+        Rollout { api, app, tell, terms: Terms { over: Over::Anybody, within: WITHIN } }
+    }
+
+    pub fn tell_changed(&self, context: &Context, app: &AppName, changed: Changed, took: Duration) {
+        match changed {
+            Changed::Now(Some(release)) => context.say("Set", format!("{release} of {app} has it already")),
+            Changed::Now(None) => context.say("Set", format!("{app} has it from its first release on")),
+            Changed::Live(arrived) => {
+                context.say("Live", format!("{} of {app} in {}", arrived.release, seconds(took)));
+            }
+        }
+    }
 }
+
+/// How long pods may take to be ready.
+const WITHIN: Duration = Duration::from_mins(11);
 
 /// An app, packed for a cluster.
 pub struct Packed {
@@ -216,6 +235,11 @@ pub fn doubt(context: &Context, target: &Target) -> Result<()> {
     Ok(())
 }
 
+/// The release that serves.
+pub async fn live(api: &Api, app: &AppName) -> Result<Option<ReleaseId>> {
+    Ok(History { api, app }.head().await?.head.live)
+}
+
 /// The releases a cluster keeps.
 pub async fn releases(api: &Api, app: &AppName) -> Result<Releases> {
     let (_, records) = History { api, app }.records().await?;
@@ -230,8 +254,7 @@ pub async fn rollback(
 ) -> Result<(Option<ReleaseId>, Arrived)> {
     let api = target.connect().await?;
     let tell = |word: Word| context.terminal.tell(&word);
-    let terms = Terms { over: Over::Anybody, within: Duration::from_mins(11) };
-    Rollout { api: &api, app, tell: &tell, terms }.rollback(to, origin::by()).await
+    target.rollout(&api, app, &tell).rollback(to, origin::by()).await
 }
 
 /// A pod, as `dae ps` shows it.

@@ -1,6 +1,5 @@
 //! `dae deploy` where the remote is a Kubernetes cluster.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -16,11 +15,11 @@ use crate::remote::api::ReleaseId;
 use crate::remote::client::exit;
 use crate::remote::deploy::{millis, seconds};
 use crate::remote::kubernetes::api::{Api, Over};
-use crate::remote::kubernetes::history::Record;
-use crate::remote::kubernetes::manifests::{RELEASE, Wanted, manifests, protected, yaml};
+use crate::remote::kubernetes::history::{Gray, Head, Record};
+use crate::remote::kubernetes::manifests::{Source, Wanted, manifests, protected, yaml};
 use crate::remote::kubernetes::plan::{self, Change, Kind};
 use crate::remote::kubernetes::rollout::{Rollout, Terms};
-use crate::remote::kubernetes::{Arrived, Word};
+use crate::remote::kubernetes::{Arrived, Word, dressed};
 use crate::remote::reference::Reference;
 use crate::remote::{Remotes, origin};
 use crate::term::{Line, Paint, Text};
@@ -72,6 +71,8 @@ pub struct Said {
     pub message: Option<String>,
     pub attach: Option<ReleaseId>,
     pub plan: bool,
+    /// On whom it is tried first.
+    pub share: Option<Gray>,
 }
 
 #[derive(Serialize)]
@@ -144,15 +145,7 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
     if said.plan {
         return deploy.plan();
     }
-    if let Some(script) = &app.manifest.release {
-        return Err(Problem::new(
-            "kubernetes.release-command",
-            format!("`release: {}` cannot be run on a cluster yet", script.as_str()),
-        )
-        .hint("take it out of app.yaml, and run it by hand or in CI before a deploy")
-        .exit(exit::REFUSED));
-    }
-    let (id, outcome) = block_on(deploy.run(said.message))?;
+    let (id, outcome) = block_on(deploy.run(said.message, said.share))?;
     let Some(arrived) = outcome else {
         context.say("Unchanged", format!("{id} is live already, {}", seconds(start.elapsed())));
         let Target { name: remote, cluster, .. } = &target;
@@ -206,27 +199,27 @@ impl Deploy<'_> {
         &self.packed.image
     }
 
-    fn with<T>(&self, release: &str, work: impl FnOnce(&Wanted) -> Result<T>) -> Result<T> {
-        let scale = BTreeMap::new();
-        work(&Wanted {
-            app: &self.app.name,
-            manifest: &self.app.manifest,
-            cluster: &self.target.cluster,
-            release,
-            image: self.image,
-            scale: &scale,
-            protected: &self.image().protected,
-        })
+    fn wanted<'b>(&'b self, source: &'b Source) -> Wanted<'b> {
+        Wanted { app: &self.app.name, cluster: &self.target.cluster, image: self.image, source }
     }
 
-    fn objects(&self, release: &str) -> Result<Vec<Value>> {
-        self.with(release, manifests)
+    /// What a release of this name is made of; what was set for the app goes on from what is live, or waits in the head.
+    fn source(&self, release: &str, head: &Head, live: Option<&Record>) -> Source {
+        let live = live.and_then(|record| record.source.as_ref());
+        Source {
+            manifest: self.app.manifest.clone(),
+            release: release.to_owned(),
+            protected: self.image().protected.clone(),
+            files_of: release.to_owned(),
+            env_of: live.map_or_else(|| head.env_of.clone(), |source| source.env_of.clone()),
+            scale: live.map(|source| source.scale.clone()).unwrap_or_default(),
+        }
     }
 
     fn print(&self) -> Outcome {
         // The same app is the same text, so that a repository of objects changes only with it.
         let release = self.image.digest.as_ref().map(|digest| format!("i{}", &digest.hex()[..12])).unwrap_or_default();
-        let objects = self.objects(&release)?;
+        let objects = manifests(&self.wanted(&self.source(&release, &Head::default(), None)))?;
         block_on(cluster::push(self.context, self.app, self.target, self.packed))?;
         if !self.image().protected.is_empty() {
             let name = format!("{}-files-{release}", self.app.name.host());
@@ -245,8 +238,11 @@ impl Deploy<'_> {
             let (held, records) = rollout.history().records().await?;
             let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
             let release = format!("r{}", held.head.newest + 1);
+            let source = self.source(&release, &held.head, live.as_ref());
+            let objects: Vec<Value> =
+                manifests(&self.wanted(&source))?.iter().map(|object| dressed(object, &held.head)).collect();
             let before = live.map(|record| record.objects).unwrap_or_default();
-            plan::plan(&api, &self.objects(&release)?, &before, self.flags.over()).await
+            plan::plan(&api, &objects, &before, self.flags.over()).await
         })?;
         Ok(Box::new(Plan { image: self.image.to_string(), changes }))
     }
@@ -255,30 +251,40 @@ impl Deploy<'_> {
         Rollout { api, app: &self.app.name, tell, terms: self.flags.terms() }
     }
 
-    async fn run(&self, message: Option<String>) -> Result<(ReleaseId, Option<Arrived>)> {
+    async fn run(&self, message: Option<String>, share: Option<Gray>) -> Result<(ReleaseId, Option<Arrived>)> {
         let api = self.target.connect().await?;
         let tell = |word: Word| self.context.terminal.tell(&word);
         let rollout = self.rollout(&api, &tell);
         // Before anything is sent: whether the cluster can be reached at all, and what is live there.
         let (held, records) = rollout.history().records().await?;
+        if share.is_some() {
+            rollout.may_share(&held.head)?;
+        }
         let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
-        if let Some(live) = live.filter(|_| held.head.starting.is_none() && !self.flags.force)
-            && self.is_it(&live)?
+        let settled = held.head.starting.is_none() && held.head.gray.is_none() && !self.flags.force;
+        if let Some(live) = live.as_ref().filter(|_| settled)
+            && self.is_it(live, &held.head)?
         {
             return Ok((live.release.id, None));
         }
         let files = self.contents()?;
         watched(cluster::push(self.context, self.app, self.target, self.packed), None).await?;
         let (id, held) = rollout.begin(&held).await?;
-        let release = id.to_string();
-        let mut record = Rollout::record(id, self.image.to_string(), self.objects(&release)?);
+        let source = self.source(&id.to_string(), &held.head, live.as_ref());
+        let objects = manifests(&self.wanted(&source))?;
+        let secrets: Vec<Value> = protected(&self.wanted(&source), &files)?.into_iter().collect();
+        let mut record = Rollout::record(id, self.image.to_string(), Some(source), objects);
         record.release.message = message;
         record.release.by = Some(origin::by());
         record.release.git = origin::git(&self.app.root);
-        let secret = self.with(&release, |wanted| protected(wanted, &files))?;
+        record.share = share.map(|share| Gray { release: id, ..share });
         let work = async {
             rollout.history().keep(&record).await?;
-            rollout.run(&mut record, held, secret.as_ref()).await
+            if record.share.is_some() {
+                rollout.try_out(&mut record, held, &secrets).await
+            } else {
+                rollout.run(&mut record, held, &secrets).await
+            }
         };
         match watched(work, Some(id)).await {
             Ok(arrived) => Ok((id, Some(arrived))),
@@ -292,10 +298,11 @@ impl Deploy<'_> {
     }
 
     /// Whether the live release is just what this one would be. Of secrets nobody can tell.
-    fn is_it(&self, live: &Record) -> Result<bool> {
-        let release = live.objects.first().and_then(|object| object["metadata"]["labels"][RELEASE].as_str());
-        let Some(release) = release.filter(|_| self.image().protected.is_empty()) else { return Ok(false) };
-        Ok(self.objects(release)? == live.objects)
+    fn is_it(&self, live: &Record, head: &Head) -> Result<bool> {
+        let Some(made) = live.source.as_ref().filter(|_| self.image().protected.is_empty()) else { return Ok(false) };
+        let mut source = self.source(&made.release, head, Some(live));
+        source.files_of.clone_from(&made.files_of);
+        Ok(manifests(&self.wanted(&source))? == live.objects)
     }
 
     fn contents(&self) -> Result<Vec<Vec<u8>>> {

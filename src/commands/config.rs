@@ -7,11 +7,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::{Config, ConfigChange, ReleaseId};
 use crate::remote::client::Changed;
 use crate::remote::deploy::{self, Step, seconds};
+use crate::remote::kubernetes::Word;
 use crate::remote::origin;
 use crate::term::{Paint, Text};
 
@@ -107,6 +108,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let (at, change) = match args.command {
         Command::List(List { reveal, at }) => {
             let app = at.app.name(context)?;
+            if let Some(target) = at.which.cluster(context, Some(&app))? {
+                let found = block_on(async {
+                    let api = target.connect().await?;
+                    target.rollout(&api, &app, &|_| {}).config(reveal).await
+                })?;
+                return Ok(Box::new(Report { remote: target.name, found }));
+            }
             let (client, _) = at.which.client(context, Some(&app))?;
             let found = block_on(client.config(&app, reveal))?;
             return Ok(Box::new(Report { remote: client.name.clone(), found }));
@@ -117,6 +125,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let change = ConfigChange { by: Some(origin::by()), ..change };
     let start = Instant::now();
     let app = at.app.name(context)?;
+    if let Some(target) = at.which.cluster(context, Some(&app))? {
+        let changed = block_on(async {
+            let api = target.connect().await?;
+            let tell = |word: Word| context.terminal.tell(&word);
+            target.rollout(&api, &app, &tell).change_config(&change).await
+        })?;
+        target.tell_changed(context, &app, changed, start.elapsed());
+        let (release, url) = match changed {
+            cluster::Changed::Live(arrived) => (Some(arrived.release), Some(target.cluster.url(&app))),
+            cluster::Changed::Now(_) => (None, None),
+        };
+        return Ok(Box::new(Done { remote: target.name, release, url }));
+    }
     let (client, _) = at.which.client(context, Some(&app))?;
     let tell = |step: Step| context.terminal.tell(&step);
     let live = block_on(async {

@@ -142,7 +142,15 @@ fn deploy(args: Args, context: &Context) -> Outcome {
                 .hint("leave `--traffic` out, or deploy to a node")
                 .exit(2));
         }
-        let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan };
+        if args.image.is_some() {
+            return Err(refused(
+                Problem::new("deploy.cluster", "`--image` is for nodes, and this remote is a cluster")
+                    .because("its images lie in a registry and stand on another base")
+                    .hint("deploy from the same commit: the same app is the same layers")
+                    .exit(2),
+            ));
+        }
+        let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan, share: None };
         return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
     }
     args.cluster.refuse().map_err(refused)?;

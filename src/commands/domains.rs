@@ -64,6 +64,18 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Command::Rm(One { host, at }) => (at, None, Some(host)),
     };
     let app = at.app.name(context)?;
+    if let Some(target) = at.which.cluster(context, Some(&app))? {
+        let found = block_on(async {
+            let api = target.connect().await?;
+            let rollout = target.rollout(&api, &app, &|_| {});
+            match (&add, &remove) {
+                (Some(host), _) => rollout.add_domain(host).await,
+                (_, Some(host)) => rollout.remove_domain(host).await,
+                (None, None) => rollout.domains().await,
+            }
+        })?;
+        return Ok(Box::new(Report { remote: target.name, found }));
+    }
     let (client, _) = at.which.client(context, Some(&app))?;
     let found = block_on(async {
         match (&add, &remove) {

@@ -35,7 +35,7 @@ impl Which {
                 "remote.is-cluster",
                 format!("remote `{name}` is a cluster, and this is for nodes"),
             )
-            .hint("with a cluster go `dae deploy`, `releases`, `rollback`, `ps` and `logs`; for the rest, `kubectl`")
+            .hint("what it does there, `kubectl` does on a cluster")
             .exit(3));
         }
         let client = client(context, name, &remote.url)?;

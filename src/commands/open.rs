@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
-use crate::problem::{Doing as _, Problem};
+use super::{Context, Outcome, cluster};
+use crate::app::AppName;
+use crate::problem::{Doing as _, Problem, Result};
 use crate::term::{Paint, Text};
 
 /// Open the app, where it runs on a remote, in a browser
@@ -35,20 +36,17 @@ impl Text for Address {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let app = args.app.name(context)?;
-    let (client, remotes) = args.which.client(context, Some(&app))?;
-    if block_on(client.live(&app))?.is_none() {
-        return Err(Problem::new(
-            "release.none-live",
-            format!("nothing of `{app}` is live on remote `{}`", client.name),
-        )
-        .try_running(format!("dae deploy --remote {}", client.name)));
-    }
-    let seen = remotes.seen(&client.name, &app).map(str::to_owned);
-    let url = match seen {
-        Some(url) => url,
-        // Somebody else deployed it: it answers where the remote does.
-        None => client.url_of(&block_on(client.domains(&app))?.own),
+    let (remote, url) = match args.which.cluster(context, Some(&app))? {
+        Some(target) => {
+            let live = block_on(async { cluster::live(&target.connect().await?, &app).await })?;
+            (target.name.clone(), live.map(|_| target.cluster.url(&app)))
+        }
+        None => at_node(&args.which, context, &app)?,
     };
+    let url = url.ok_or_else(|| {
+        Problem::new("release.none-live", format!("nothing of `{app}` is live on remote `{remote}`"))
+            .try_running(format!("dae deploy --remote {remote}"))
+    })?;
     let set = |name: &str| context.environment.iter().any(|(known, value)| known == name && !value.is_empty());
     let screen = cfg!(target_os = "macos") || set("DISPLAY") || set("WAYLAND_DISPLAY") || set("BROWSER");
     if !args.print && screen {
@@ -57,5 +55,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         command.arg(&url).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         command.spawn().doing(|| format!("open {url} with `{program}`"))?;
     }
-    Ok(Box::new(Address { remote: client.name.clone(), url }))
+    Ok(Box::new(Address { remote, url }))
+}
+
+/// The remote's name, and where the app answers if something of it is live.
+fn at_node(which: &Which, context: &Context, app: &AppName) -> Result<(String, Option<String>)> {
+    let (client, remotes) = which.client(context, Some(app))?;
+    if block_on(client.live(app))?.is_none() {
+        return Ok((client.name, None));
+    }
+    let url = match remotes.seen(&client.name, app) {
+        Some(url) => url.to_owned(),
+        // Somebody else deployed it: it answers where the remote does.
+        None => client.url_of(&block_on(client.domains(app))?.own),
+    };
+    Ok((client.name, Some(url)))
 }

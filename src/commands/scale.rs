@@ -10,6 +10,7 @@ use super::{Context, Outcome};
 use crate::problem::{Problem, Result};
 use crate::remote::api::{Scale, ScaleChange};
 use crate::remote::deploy::{self, Step, seconds};
+use crate::remote::kubernetes::Word;
 use crate::remote::origin;
 use crate::term::{Paint, Text};
 
@@ -52,6 +53,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let processes = parse(&args.counts)?;
     let start = Instant::now();
     let app = args.app.name(context)?;
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let found = block_on(async {
+            let api = target.connect().await?;
+            let tell = |word: Word| context.terminal.tell(&word);
+            let rollout = target.rollout(&api, &app, &tell);
+            if !processes.is_empty() {
+                let changed = rollout.change_scale(&ScaleChange { processes, by: Some(origin::by()) }).await?;
+                target.tell_changed(context, &app, changed, start.elapsed());
+            }
+            rollout.scale().await
+        })?;
+        return Ok(Box::new(Report { remote: target.name, found }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let tell = |step: Step| context.terminal.tell(&step);
     let found = block_on(async {

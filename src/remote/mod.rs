@@ -16,6 +16,7 @@ pub mod promote;
 pub mod reference;
 pub mod registry;
 pub mod server;
+pub mod settings;
 
 pub use client::Client;
 pub use config::Remotes;

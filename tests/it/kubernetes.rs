@@ -1,7 +1,10 @@
 //! A cluster as a remote: the objects an app becomes, its image in a plain registry, and what runs in its containers.
 
+mod changes;
 mod cluster;
+mod commands;
 mod golden;
+mod openapi;
 mod registry;
 mod releases;
 

@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::app::AppName;
+use crate::commands::cluster::Target;
 use crate::commands::online::{Which, WhichApp, block_on};
 use crate::commands::{Context, Outcome};
 use crate::problem::Result;
 use crate::remote::Client;
 use crate::remote::api::{NewRun, ReleaseId, RunId};
+use crate::remote::kubernetes::command::Runs;
+use crate::remote::kubernetes::job;
 use crate::remote::origin;
 use crate::term::{Event, Line, Paint, Shown, Text, Tone};
 
@@ -79,7 +83,11 @@ impl There {
 
 pub fn run(there: There, command: Vec<String>, context: &Context) -> Outcome {
     let app = there.app.name(context)?;
-    let (client, _) = Which { remote: there.remote }.client(context, Some(&app))?;
+    let which = Which { remote: there.remote.clone() };
+    if let Some(target) = which.cluster(context, Some(&app))? {
+        return on_cluster(&there, &command, context, &app, &target);
+    }
+    let (client, _) = which.client(context, Some(&app))?;
     block_on(async {
         let (run, release, events) = if let Some(run) = there.attach {
             (run, None, format!("/dae/v1/apps/{app}/runs/{run}/events"))
@@ -124,4 +132,33 @@ async fn listen(
             Ok((130, None))
         }
     }
+}
+
+fn on_cluster(there: &There, command: &[String], context: &Context, app: &AppName, target: &Target) -> Outcome {
+    block_on(async {
+        let api = target.connect().await?;
+        let runs = Runs { api: &api, app };
+        let run = match there.attach {
+            Some(run) => runs.find(run).await?,
+            None => runs.start(command, there.release).await?,
+        };
+        if there.detach {
+            return Ok(Box::new(Started { run: run.id, release: run.release }) as Box<dyn crate::term::Report>);
+        }
+        context.say("Running", format!("{} of {app} on {} with the code of {}", run.id, target.name, run.release));
+        let mut hear = |line: String| context.terminal.tell(&Printed(line));
+        let ended = tokio::select! {
+            ended = runs.follow(&run, &mut hear) => ended?,
+            _ = tokio::signal::ctrl_c() => {
+                runs.end(&run).await?;
+                context.say("Ended", format!("{}: its pod is taken away", run.id));
+                job::Ended { code: 130, why: None }
+            }
+        };
+        if let Some(why) = &ended.why {
+            context.terminal.line(&Line::new(Tone::Warning, "ended", format!("{}: {why}", run.id)));
+        }
+        Ok(Box::new(Ended { run: run.id, release: Some(run.release), code: ended.code })
+            as Box<dyn crate::term::Report>)
+    })
 }

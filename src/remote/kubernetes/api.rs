@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{AsyncBufReadExt as _, StreamExt as _};
 use hyper::{Method, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
@@ -138,6 +138,19 @@ impl Api {
     pub async fn text(&self, path: &str) -> Result<String, Failure> {
         let bytes = self.patiently(Method::GET, path, "application/json", &[]).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Hands the lines of a stream on as they come, until it ends; when nothing comes it waits as long as it takes.
+    pub async fn lines(&self, path: &str, hear: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
+        let silent = |error: &dyn std::fmt::Display| Failure::Silent(error.to_string());
+        let request = Request::builder().uri(path).body(Vec::new()).map_err(|error| silent(&error))?;
+        let begun = tokio::time::timeout(PATIENCE, self.client.request_stream(request)).await;
+        let stream = begun.map_err(|_| silent(&"it does not begin to answer"))??;
+        let mut lines = Box::pin(stream.lines());
+        while let Some(line) = lines.next().await {
+            hear(line.map_err(|error| silent(&error))?);
+        }
+        Ok(())
     }
 
     /// Not asked twice: the second answer would be a conflict with the first.

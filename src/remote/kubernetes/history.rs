@@ -1,11 +1,13 @@
 //! What a cluster remembers of an app's releases: one ConfigMap a release with its record and its objects, and one, the head, that
 //! says which of them is live. The head is changed by comparing versions, so of two who deploy at once one learns of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::api::{Api, Failure, Over, Try, folder};
-use super::manifests::{labels, selector};
+use super::manifests::{KIND, Source, labels, selector};
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
 use crate::remote::api::{Release, ReleaseId, ReleaseState};
@@ -13,7 +15,11 @@ use crate::remote::client::exit;
 
 /// Releases that are kept, beside the live one.
 const KEPT: usize = 20;
-const KIND: &str = "dae.dev/kind";
+/// How often a change of the head is tried anew.
+const TRIES: usize = 5;
+
+/// What finds the heads of all apps.
+pub(super) const KIND_IS_HEAD: &str = "dae.dev/kind%3Dhead";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -23,6 +29,26 @@ pub struct Head {
     pub starting: Option<ReleaseId>,
     /// The number of the newest.
     pub newest: u64,
+    /// Hosts that were added to the app's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// What is tried beside the live one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gray: Option<Gray>,
+    /// Whose Secret holds what `dae config` set before anything was live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_of: Option<String>,
+}
+
+/// A release that gets a share of the requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gray {
+    pub release: ReleaseId,
+    /// Of a hundred.
+    pub percent: u8,
+    /// And every request with one of these headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// The head, and the version by which it is changed; none where there is no head yet.
@@ -38,6 +64,12 @@ pub struct Record {
     pub release: Release,
     /// What it is on the cluster; Secrets are not among it.
     pub objects: Vec<Value>,
+    /// What they were made of; not there in one that an earlier dae made.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// On whom it is tried, where it is not to be live at once.
+    #[serde(default)]
+    pub share: Option<Gray>,
 }
 
 /// An app's releases on one cluster.
@@ -113,10 +145,25 @@ impl History<'_> {
         }
     }
 
+    /// Changes the head, however often others change it meanwhile; `None` when `change` finds no reason to any more.
+    pub async fn change(&self, change: impl Fn(&Head) -> Option<Head>) -> Result<Option<Held>> {
+        let mut tries = 0..TRIES;
+        loop {
+            let held = self.head().await?;
+            let Some(next) = change(&held.head) else { return Ok(None) };
+            match self.swap(&held, next).await {
+                Err(problem) if problem.exit == exit::OVERTAKEN && tries.next().is_some() => {}
+                swapped => return swapped.map(Some),
+            }
+        }
+    }
+
     pub async fn keep(&self, record: &Record) -> Result<()> {
         let data = json!({
             "release": serde_json::to_string(&record.release).unwrap_or_default(),
             "objects": serde_json::to_string(&record.objects).unwrap_or_default(),
+            "source": serde_json::to_string(&record.source).unwrap_or_default(),
+            "share": serde_json::to_string(&record.share).unwrap_or_default(),
         });
         let map = self.map(&self.name(record.release.id), "release", data);
         let kept = self.api.apply(&map, Over::Anybody, Try::Run).await;
@@ -143,21 +190,31 @@ impl History<'_> {
         Ok((held, records))
     }
 
-    /// Takes away releases that nobody will go back to.
+    /// Takes away releases that nobody will go back to, and the Secrets that no other one needs.
     pub async fn tidy(&self) {
         let Ok((held, records)) = self.records().await else { return };
-        let live = held.head.live;
-        let repeated =
-            records.iter().find(|record| Some(record.release.id) == live).and_then(|record| record.release.repeats);
-        for record in records.iter().skip(KEPT) {
+        let needed = |record: &&Record| {
             let id = record.release.id;
-            if Some(id) == live || Some(id) == repeated {
-                continue;
+            held.head.live == Some(id) || held.head.gray.as_ref().is_some_and(|gray| gray.release == id)
+        };
+        let (kept, rest) = records.split_at(records.len().min(KEPT));
+        let (also, gone): (Vec<&Record>, Vec<&Record>) = rest.iter().partition(needed);
+        let kept = || kept.iter().chain(also.iter().copied()).filter_map(|record| record.source.as_ref());
+        for record in gone {
+            let name = record.release.id.to_string();
+            let mut secrets = Vec::new();
+            if !kept().any(|source| source.files_of == name) {
+                secrets.push(format!("files-{name}"));
             }
-            let secret = format!("{}/{}-files-{id}", folder("Secret", self.api.namespace()), self.app.host());
+            if !kept().any(|source| source.env_of.as_ref() == Some(&name)) {
+                secrets.push(format!("env-{name}"));
+            }
             // What cannot be taken away now is the next one's.
-            let _ = self.api.delete(&secret).await;
-            let _ = self.api.delete(&format!("{}/{}", self.folder(), self.name(id))).await;
+            for secret in secrets {
+                let path = format!("{}/{}-{secret}", folder("Secret", self.api.namespace()), self.app.host());
+                let _ = self.api.delete(&path).await;
+            }
+            let _ = self.api.delete(&format!("{}/{}", self.folder(), self.name(record.release.id))).await;
         }
     }
 }
@@ -167,6 +224,8 @@ fn read(map: &Value) -> Option<Record> {
     Some(Record {
         release: serde_json::from_str(part("release")).ok()?,
         objects: serde_json::from_str(part("objects")).ok()?,
+        source: serde_json::from_str(part("source")).unwrap_or_default(),
+        share: serde_json::from_str(part("share")).unwrap_or_default(),
     })
 }
 
@@ -175,8 +234,9 @@ fn state(head: &Head, release: &Release) -> ReleaseState {
     match release.state {
         _ if head.live == Some(release.id) => ReleaseState::Live,
         _ if head.starting == Some(release.id) => ReleaseState::Starting,
-        // A cluster's releases are never tried beside one another.
-        ReleaseState::Live | ReleaseState::Past | ReleaseState::Gray | ReleaseState::Withdrawn => ReleaseState::Past,
+        _ if head.gray.as_ref().is_some_and(|gray| gray.release == release.id) => ReleaseState::Gray,
+        ReleaseState::Live | ReleaseState::Past => ReleaseState::Past,
+        ReleaseState::Gray | ReleaseState::Withdrawn => ReleaseState::Withdrawn,
         ReleaseState::Starting | ReleaseState::Superseded => ReleaseState::Superseded,
         ReleaseState::Failed => ReleaseState::Failed,
     }

@@ -43,13 +43,14 @@ pub struct Finding {
 /// The rights that a deploy needs: group, resource, verbs. docs/kubernetes.md has them as a Role, compared by a test.
 pub const RIGHTS: &[(&str, &str, &[&str])] = &[
     ("", "configmaps", &["get", "list", "create", "update", "patch", "delete"]),
-    ("", "secrets", &["create", "patch", "delete"]),
+    ("", "secrets", &["get", "create", "patch", "delete"]),
     ("", "services", &["get", "patch", "create", "delete"]),
     ("", "persistentvolumeclaims", &["get", "patch", "create"]),
     ("", "pods", &["get", "list", "watch"]),
     ("", "pods/log", &["get"]),
     ("apps", "deployments", &["get", "list", "patch", "create", "delete"]),
     ("batch", "cronjobs", &["get", "patch", "create", "delete"]),
+    ("batch", "jobs", &["get", "list", "patch", "create", "delete"]),
     ("policy", "poddisruptionbudgets", &["get", "patch", "create", "delete"]),
     ("networking.k8s.io", "ingresses", &["get", "patch", "create", "delete"]),
     ("gateway.networking.k8s.io", "httproutes", &["get", "patch", "create", "delete"]),

@@ -10,11 +10,16 @@
 //! | `protected_files` | Secret `APP-files-RELEASE`, laid over the files of the image |
 //! | permanent files | PersistentVolumeClaim `APP-permdir`, where the remote names a storage class |
 //! | what the remote's owner sets | Secret `APP-config`, read where it is there and never written by a release |
+//! | what `dae config` sets | Secret `APP-env-RELEASE`, which counts for more |
+//! | a release command, `dae run` | Job `APP-release-RELEASE`, `APP-runN` |
+//! | a gray release | Deployment and Service `APP-web-gray`, and weights in the HTTPRoute |
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::route::route;
 use super::workload;
 use crate::app::{AppName, Manifest, Overlap, Runs};
 use crate::problem::{Problem, Result};
@@ -30,22 +35,41 @@ pub const PORT: u16 = 8000;
 /// Where a Thrift service answers.
 pub const THRIFT_PORT: u16 = 9090;
 /// A web app has at least so many pods, so that one may go.
-pub const REPLICAS: u32 = 2;
+pub const REPLICAS: u16 = 2;
+
+/// The component of the web processes, and of those of a release that is only tried.
+pub const WEB: &str = "web";
+pub const GRAY: &str = "web-gray";
+/// What an object is for, where a release is not what it is a part of.
+pub const KIND: &str = "dae.dev/kind";
 
 /// All that decides an app's objects.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     pub app: &'a AppName,
-    pub manifest: &'a Manifest,
     pub cluster: &'a Cluster,
-    /// `r42`.
-    pub release: &'a str,
     /// By its digest.
     pub image: &'a Reference,
-    /// How many pods, where somebody said: by the process's name, as `web`.
-    pub scale: &'a BTreeMap<String, u32>,
+    pub source: &'a Source,
+}
+
+/// What an app's objects are made of. It is kept with a release, so that a change of one part can make all of them again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    pub manifest: Manifest,
+    /// The release whose name the pods carry: `r42`. Only what changes them changes it.
+    pub release: String,
     /// Paths of the protected files, in the order of the Secret's keys `f0`, `f1`, ...
-    pub protected: &'a [String],
+    #[serde(default)]
+    pub protected: Vec<String>,
+    /// The release whose Secret holds them.
+    pub files_of: String,
+    /// The release whose Secret holds what `dae config` set.
+    #[serde(default)]
+    pub env_of: Option<String>,
+    /// How many pods, where somebody said: by the process's name, as `web`.
+    #[serde(default)]
+    pub scale: BTreeMap<String, u16>,
 }
 
 /// Objects as one text, for `kubectl apply -f -` or a repository of objects.
@@ -72,13 +96,13 @@ pub fn selector(app: &AppName) -> String {
 pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     objects.extend(permdir(wanted));
-    if wanted.manifest.needs_worker() || !wanted.manifest.handlers.is_empty() {
-        objects.push(service(wanted, &wanted.app.host(), "web", 80, PORT));
+    if wanted.source.manifest.needs_worker() || !wanted.source.manifest.handlers.is_empty() {
+        objects.push(service(wanted, &wanted.app.host(), WEB, 80, PORT));
         objects.extend(route(wanted));
-        objects.push(workload::web(wanted));
+        objects.push(workload::web(wanted, WEB));
         objects.push(disruption(wanted));
     }
-    for service_ in &wanted.manifest.services {
+    for service_ in &wanted.source.manifest.services {
         let name = format!("{}.{}", service_.interface.idl, service_.interface.service);
         let component = component("service", &name);
         objects.push(service(
@@ -90,13 +114,13 @@ pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
         ));
         objects.push(workload::thrift(wanted, &component, &name));
     }
-    for daemon in &wanted.manifest.daemons {
+    for daemon in &wanted.source.manifest.daemons {
         objects.push(workload::daemon(wanted, daemon));
     }
-    for queue in &wanted.manifest.queues {
+    for queue in &wanted.source.manifest.queues {
         objects.push(workload::queue(wanted, queue));
     }
-    for job in &wanted.manifest.cron {
+    for job in &wanted.source.manifest.cron {
         let parts = job.schedule.crontab();
         for (number, schedule) in parts.iter().enumerate() {
             let end = if number == 0 { String::new() } else { format!("-{}", number + 1) };
@@ -134,7 +158,6 @@ pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
 
 /// The Secret of the protected files; apart from the rest, because nobody may see it.
 pub fn protected(wanted: &Wanted, contents: &[Vec<u8>]) -> Result<Option<Value>> {
-    use base64::Engine as _;
     if contents.is_empty() {
         return Ok(None);
     }
@@ -145,18 +168,55 @@ pub fn protected(wanted: &Wanted, contents: &[Vec<u8>]) -> Result<Option<Value>>
             .hint("keep large files out of `protected_files`")
             .exit(3));
     }
-    let encoded = |bytes: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
     let data: BTreeMap<String, String> =
         contents.iter().enumerate().map(|(number, bytes)| (format!("f{number}"), encoded(bytes))).collect();
-    let mut secret = head(wanted, "v1", "Secret", &files_name(wanted));
+    let mut secret = head(wanted, "v1", "Secret", &files_name(wanted.source));
     secret["type"] = json!("Opaque");
     secret["data"] = json!(data);
     Ok(Some(secret))
 }
 
+fn encoded(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
 /// The component of the Secret with the protected files.
-pub(super) fn files_name(wanted: &Wanted) -> String {
-    format!("files-{}", wanted.release)
+pub(super) fn files_name(source: &Source) -> String {
+    format!("files-{}", source.files_of)
+}
+
+/// The same of the Secret with what `dae config` set.
+pub(super) fn env_name(of: &str) -> String {
+    format!("env-{of}")
+}
+
+/// The Secret with what `dae config` set, as `of` has it.
+pub fn environment(app: &AppName, namespace: &str, of: &str, env: &BTreeMap<String, String>) -> Value {
+    let mut labels = labels(app);
+    labels[KIND] = json!("env");
+    let name = format!("{}-{}", app.host(), env_name(of));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "type": "Opaque",
+        "data": env.iter().map(|(name, value)| (name, encoded(value.as_bytes()))).collect::<BTreeMap<_, _>>(),
+    })
+}
+
+/// What a gray release is beside the live one. Its configuration, its volumes and its route are the same.
+pub fn gray(wanted: &Wanted) -> Vec<Value> {
+    let name = format!("{}-{GRAY}", wanted.app.host());
+    vec![service(wanted, &name, GRAY, 80, PORT), workload::web(wanted, GRAY)]
+}
+
+/// A command that runs once beside what serves: `name` is the Job's, `kind` says what it is for.
+pub fn once(wanted: &Wanted, name: &str, kind: &str, words: &[String]) -> Value {
+    let args = [vec!["run".to_owned()], words.to_vec()].concat();
+    let mut job = object(wanted, "batch/v1", "Job", name, workload::job(wanted, kind, args));
+    job["metadata"]["labels"][KIND] = json!(kind);
+    job
 }
 
 /// `daemon-feed`: a name that Kubernetes takes, for one that app.yaml took.
@@ -168,7 +228,7 @@ pub fn component(kind: &str, name: &str) -> String {
 /// An object without its content. Its name is `APP-component`, or `APP` alone.
 pub(super) fn head(wanted: &Wanted, version: &str, kind: &str, component: &str) -> Value {
     let mut labels = labels(wanted.app);
-    labels[RELEASE] = json!(wanted.release);
+    labels[RELEASE] = json!(wanted.source.release);
     let host = wanted.app.host();
     let name = if component.is_empty() { host } else { format!("{host}-{component}") };
     json!({
@@ -184,7 +244,7 @@ pub(super) fn object(wanted: &Wanted, version: &str, kind: &str, component: &str
     object
 }
 
-fn permdir(wanted: &Wanted) -> Option<Value> {
+pub(super) fn permdir(wanted: &Wanted) -> Option<Value> {
     let class = wanted.cluster.storage_class.as_ref()?;
     Some(object(
         wanted,
@@ -207,42 +267,20 @@ fn service(wanted: &Wanted, name: &str, component: &str, port: u16, target: u16)
         "",
         json!({
             "selector": workload::selector(wanted, component),
-            "ports": [{"name": if component == "web" { "http" } else { "thrift" }, "port": port, "targetPort": target, "protocol": "TCP"}],
+            "ports": [{"name": if component.starts_with(WEB) { "http" } else { "thrift" }, "port": port, "targetPort": target, "protocol": "TCP"}],
         }),
     );
     service["metadata"]["name"] = json!(name);
     service
 }
 
-/// How requests from outside come in; nothing, where the remote has no domain.
-fn route(wanted: &Wanted) -> Option<Value> {
-    let host = format!("{}.{}", wanted.app.host(), wanted.cluster.domain.as_ref()?);
-    let service = wanted.app.host();
-    if let Some(gateway) = &wanted.cluster.gateway {
-        let spec = json!({
-            "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
-            "hostnames": [host],
-            "rules": [{"backendRefs": [{"name": service, "port": 80}]}],
-        });
-        return Some(object(wanted, "gateway.networking.k8s.io/v1", "HTTPRoute", "", spec));
-    }
-    let backend = json!({"service": {"name": service, "port": {"name": "http"}}});
-    let mut spec = json!({
-        "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
-    });
-    if let Some(class) = &wanted.cluster.ingress_class {
-        spec["ingressClassName"] = json!(class);
-    }
-    Some(object(wanted, "networking.k8s.io/v1", "Ingress", "", spec))
-}
-
 /// A node that is emptied takes one pod after the other.
 fn disruption(wanted: &Wanted) -> Value {
     let spec = json!({
         "maxUnavailable": 1,
-        "selector": {"matchLabels": workload::selector(wanted, "web")},
+        "selector": {"matchLabels": workload::selector(wanted, WEB)},
     });
-    object(wanted, "policy/v1", "PodDisruptionBudget", "web", spec)
+    object(wanted, "policy/v1", "PodDisruptionBudget", WEB, spec)
 }
 
 /// Two names of app.yaml may be one name on the cluster.

@@ -10,19 +10,31 @@
 //! - `history`: the releases it remembers
 //! - `verdict`: whether a Deployment has arrived; pure
 //! - `rollout`: a release from the first object to the verdict
+//! - `command`: the release command, and what `dae run` asks for; `job` listens to either
+//! - `settings`: what is changed without new code: the environment, numbers of pods, hosts
+//! - `gray`: a release on a share of the requests; `route` is how they come in
 //! - `plan`: what a deploy would change, as a difference
 
 pub mod api;
+pub mod command;
+pub mod gray;
 pub mod history;
+pub mod job;
 mod look;
 pub mod manifests;
 pub mod plan;
 mod problems;
 pub mod registry;
 pub mod rollout;
+mod route;
+mod settings;
 mod verdict;
+mod word;
 mod workload;
 
 pub use api::Api;
 pub use look::{Finding, Found, RIGHTS, check, look};
-pub use rollout::{Arrived, Rollout, Terms, Word};
+pub use rollout::{Arrived, Rollout, Terms};
+pub use route::dressed;
+pub use settings::Changed;
+pub use word::Word;

@@ -3,74 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::api::{Api, Over, Try, path, told};
+use super::api::{Api, Over, Try, folder, path, told};
 use super::history::{Head, Held, History, Record, escaped};
-use super::manifests::RELEASE;
+use super::manifests::{GRAY, RELEASE, Source};
+use super::route::{dressed, is_route};
 use super::verdict::{Verdict, judge};
+use super::word::Word;
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
 use crate::remote::api::{Release, ReleaseId, ReleaseState};
 use crate::remote::client::exit;
-use crate::remote::deploy::{millis, seconds};
-use crate::term::{Event, Line, Progress, Shown, Tone};
-
-/// What is told while a release is brought to a cluster.
-#[derive(Debug, Clone)]
-pub enum Word {
-    Applied {
-        objects: usize,
-        took: Duration,
-    },
-    Waiting {
-        what: String,
-        ready: u64,
-        of: u64,
-    },
-    Rolled {
-        what: String,
-        pods: u64,
-        took: Duration,
-    },
-    /// The last good one was put back.
-    Restored(ReleaseId),
-}
-
-impl Event for Word {
-    fn show(&self) -> Shown<'_> {
-        match self {
-            Self::Applied { objects, took } => {
-                Shown::Line(Line::good("Applied", format!("{objects} objects in {}", seconds(*took))))
-            }
-            Self::Waiting { what, ready, of } => Shown::Progress(Progress {
-                done: *ready,
-                total: *of,
-                ..Progress::spinner("Waiting", format!("for the pods of {what}"))
-            }),
-            Self::Rolled { what, pods, took } => Shown::Line(Line::good(
-                "Ready",
-                format!("{what}: {pods} pods, which took the cluster {}", seconds(*took)),
-            )),
-            Self::Restored(release) => {
-                Shown::Line(Line::new(Tone::Warning, "Restored", format!("{release}, the last good one")))
-            }
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Self::Applied { objects, took } => {
-                json!({"event": "applied", "objects": objects, "took_ms": millis(*took)})
-            }
-            Self::Waiting { what, ready, of } => json!({"event": "waiting", "what": what, "ready": ready, "of": of}),
-            Self::Rolled { what, pods, took } => {
-                json!({"event": "rolled", "what": what, "pods": pods, "took_ms": millis(*took)})
-            }
-            Self::Restored(release) => json!({"event": "restored", "release": release}),
-        }
-    }
-}
+use crate::remote::deploy::seconds;
 
 pub type Tell<'a> = &'a (dyn Fn(Word) + Sync);
 
@@ -127,44 +72,74 @@ impl Rollout<'_> {
     }
 
     /// Brings a kept release there and waits for the verdict; what was good before is put back on a bad one.
-    /// `secret` goes before everything else.
-    pub async fn run(&self, record: &mut Record, held: Held, secret: Option<&Value>) -> Result<Arrived> {
+    /// `secrets` go before everything else.
+    pub async fn run(&self, record: &mut Record, held: Held, secrets: &[Value]) -> Result<Arrived> {
         let id = record.release.id;
-        let outcome = self.bring(record, secret).await;
+        let outcome = self.bring(record, &held.head, secrets).await;
         match outcome {
             Ok(waited) => {
-                let before = held.head.live;
-                let next = Head { live: Some(id), starting: None, newest: held.head.newest };
-                self.history().swap(&held, next).await.map_err(|problem| overtaken(id, problem))?;
-                record.release.state = ReleaseState::Live;
-                self.history().keep(record).await?;
-                self.prune(record, before).await;
-                self.history().tidy().await;
+                self.conclude(record, &held.head).await?;
                 Ok(Arrived { release: id, waited })
             }
-            // It is another one's now: what that one does must not be undone.
-            Err(problem) if problem.exit == exit::OVERTAKEN && problem.code == "release.superseded" => Err(problem),
-            // Nobody can be asked: what was applied goes on by itself, and can be followed again.
-            Err(problem) if problem.exit == exit::UNREACHABLE => {
-                Err(problem.try_running(format!("dae deploy --attach {id}")))
-            }
-            Err(problem) => Err(self.undo(record, held, problem).await),
+            Err(problem) => Err(self.ended(record, &held.head, problem).await),
         }
     }
 
-    async fn bring(&self, record: &Record, secret: Option<&Value>) -> Result<Duration> {
+    /// A bad end: what it leaves depends on how far it came.
+    async fn ended(&self, record: &mut Record, before: &Head, problem: Problem) -> Problem {
+        let id = record.release.id;
+        match problem.exit {
+            // It is another one's now: what that one does must not be undone.
+            exit::OVERTAKEN if problem.code == "release.superseded" => problem,
+            // Nobody can be asked: what was applied goes on by itself, and can be followed again.
+            exit::UNREACHABLE => problem.try_running(format!("dae deploy --attach {id}")),
+            // Nothing was applied.
+            exit::COMMAND => self.failed(record, before.live, problem).await,
+            _ => self.undo(record, before, problem).await,
+        }
+    }
+
+    /// Says that it is live, and takes away what only the one before had.
+    async fn conclude(&self, record: &mut Record, before: &Head) -> Result<()> {
+        let id = record.release.id;
+        let history = self.history();
+        let arrived = |head: &Head| {
+            let is_it = head.starting == Some(id);
+            is_it.then(|| Head { live: Some(id), starting: None, gray: None, env_of: None, ..head.clone() })
+        };
+        let changed = history.change(arrived).await.map_err(|problem| overtaken(id, problem))?;
+        let head = changed.ok_or_else(|| superseded(id, None))?.head;
+        record.release.state = ReleaseState::Live;
+        history.keep(record).await?;
+        if before.gray.is_some() {
+            self.route(record, &head).await?;
+        }
+        if self.api.cluster.gateway.is_some() {
+            // Whoever tried one may have been killed before it was known.
+            self.remove_gray().await;
+        }
+        self.prune(record, before.live).await;
+        history.tidy().await;
+        Ok(())
+    }
+
+    async fn bring(&self, record: &Record, before: &Head, secrets: &[Value]) -> Result<Duration> {
         let start = Instant::now();
-        if let Some(secret) = secret {
+        for secret in secrets {
             self.apply(secret, self.terms.over).await?;
+        }
+        // What was tried has had its command.
+        if before.gray.as_ref().is_none_or(|gray| gray.release != record.release.id) {
+            self.command(record, before.live).await?;
         }
         let (beside, first): (Vec<&Value>, Vec<&Value>) = record.objects.iter().partition(|object| is_beside(object));
         let mut waited = Duration::ZERO;
         let mut applying = start.elapsed();
         for (number, objects) in [first, beside].into_iter().enumerate() {
             let start = Instant::now();
-            self.still_ours(record.release.id).await?;
+            let head = self.still_ours(record.release.id).await?;
             for object in &objects {
-                self.apply(object, self.terms.over).await?;
+                self.apply(&dressed(object, &head), self.terms.over).await?;
             }
             applying += start.elapsed();
             if number == 0 || !objects.is_empty() {
@@ -178,13 +153,29 @@ impl Rollout<'_> {
         Ok(waited)
     }
 
-    async fn apply(&self, object: &Value, over: Over) -> Result<Value> {
+    /// Applies how requests come in, as the head has it now.
+    pub(super) async fn route(&self, record: &Record, head: &Head) -> Result<()> {
+        for object in record.objects.iter().filter(|object| is_route(object)) {
+            self.apply(&dressed(object, head), Over::Anybody).await?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be taken away now, the next deploy takes away.
+    pub(super) async fn remove_gray(&self) {
+        let name = format!("{}-{GRAY}", self.app.host());
+        for kind in ["Deployment", "Service"] {
+            let _ = self.api.delete(&format!("{}/{name}", folder(kind, self.api.namespace()))).await;
+        }
+    }
+
+    pub(super) async fn apply(&self, object: &Value, over: Over) -> Result<Value> {
         let applied = self.api.apply(object, over, Try::Run).await;
         applied.map_err(|failure| self.api.problem(&format!("apply {}", told(object)), failure))
     }
 
     /// Until a Deployment has arrived, or never will.
-    async fn wait(&self, wanted: &Value, id: ReleaseId) -> Result<Duration> {
+    pub(super) async fn wait(&self, wanted: &Value, id: ReleaseId) -> Result<Duration> {
         let start = Instant::now();
         let namespace = self.api.namespace();
         let what = wanted["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -249,16 +240,10 @@ impl Rollout<'_> {
         }
     }
 
-    /// Whether it is still this one that is being brought there.
-    async fn still_ours(&self, id: ReleaseId) -> Result<()> {
+    /// The head, where it is still this one that is being brought there.
+    pub(super) async fn still_ours(&self, id: ReleaseId) -> Result<Head> {
         let head = self.history().head().await?.head;
-        if head.starting == Some(id) {
-            return Ok(());
-        }
-        let other = head.starting.or(head.live).map_or_else(|| "another release".to_owned(), |id| id.to_string());
-        Err(Problem::new("release.superseded", format!("{other} was deployed while {id} was on its way"))
-            .try_running("dae releases")
-            .exit(exit::OVERTAKEN))
+        if head.starting == Some(id) { Ok(head) } else { Err(superseded(id, head.starting.or(head.live))) }
     }
 
     /// The last lines of a pod, of the container before this one where it has said nothing yet.
@@ -273,17 +258,16 @@ impl Rollout<'_> {
     }
 
     /// Puts the last good release back, and keeps why this one failed.
-    async fn undo(&self, record: &mut Record, held: Held, mut problem: Problem) -> Problem {
-        let id = record.release.id;
+    async fn undo(&self, record: &mut Record, before: &Head, mut problem: Problem) -> Problem {
         if problem.exit == 1 {
             problem.exit = exit::UNHEALTHY;
         }
-        let live = match held.head.live {
+        let live = match before.live {
             Some(live) => self.history().record(live).await.ok().flatten(),
             None => None,
         };
         let restored = match &live {
-            Some(good) => self.restore(good, record).await,
+            Some(good) => self.restore(good, record, before).await,
             None => self.remove(record.objects.iter()).await,
         };
         if let Err(second) = restored {
@@ -291,30 +275,36 @@ impl Rollout<'_> {
                 .because(format!("and what was there before could not be put back: {second}"))
                 .try_running("dae rollback");
         }
+        if let Some(good) = &live {
+            (self.tell)(Word::Restored(good.release.id));
+        }
+        self.failed(record, before.live, problem).await
+    }
+
+    /// Keeps why a release failed, and that nobody is at it any more.
+    pub(super) async fn failed(&self, record: &mut Record, live: Option<ReleaseId>, problem: Problem) -> Problem {
+        let id = record.release.id;
         record.release.state = ReleaseState::Failed;
         record.release.problem = Some(problem.clone());
-        let next = Head { starting: None, ..held.head.clone() };
+        let over = |head: &Head| (head.starting == Some(id)).then(|| Head { starting: None, ..head.clone() });
         // Neither changes what serves.
-        let _ = self.history().swap(&held, next).await;
+        let _ = self.history().change(over).await;
         let _ = self.history().keep(record).await;
         match live {
-            Some(good) => {
-                (self.tell)(Word::Restored(good.release.id));
-                problem.hint(format!("{id} is not live; {} goes on serving", good.release.id))
-            }
+            Some(live) => problem.hint(format!("{id} is not live; {live} goes on serving")),
             None => problem.hint(format!("{id} is not live, and nothing else is")),
         }
     }
 
-    async fn restore(&self, good: &Record, bad: &Record) -> Result<()> {
+    async fn restore(&self, good: &Record, bad: &Record, head: &Head) -> Result<()> {
         for object in &good.objects {
-            self.apply(object, Over::Anybody).await?;
+            self.apply(&dressed(object, head), Over::Anybody).await?;
         }
         let kept: Vec<String> = good.objects.iter().map(path).collect();
         self.remove(bad.objects.iter().filter(|object| !kept.contains(&path(object)))).await
     }
 
-    async fn remove(&self, objects: impl Iterator<Item = &Value>) -> Result<()> {
+    pub(super) async fn remove(&self, objects: impl Iterator<Item = &Value>) -> Result<()> {
         // What holds data stays, whoever made it.
         for object in objects.filter(|object| object["kind"] != "PersistentVolumeClaim") {
             let gone = self.api.delete(&path(object)).await;
@@ -333,7 +323,7 @@ impl Rollout<'_> {
     }
 
     /// A new record of a release that is about to be brought there.
-    pub fn record(id: ReleaseId, image: String, objects: Vec<Value>) -> Record {
+    pub fn record(id: ReleaseId, image: String, source: Option<Source>, objects: Vec<Value>) -> Record {
         let release = Release {
             id,
             image,
@@ -345,7 +335,7 @@ impl Rollout<'_> {
             repeats: None,
             problem: None,
         };
-        Record { release, objects }
+        Record { release, objects, source, share: None }
     }
 
     /// Brings an earlier release back, as a new one that repeats it.
@@ -364,11 +354,11 @@ impl Rollout<'_> {
         };
         let source = chosen.release.repeats.unwrap_or(chosen.release.id);
         let (id, held) = self.begin(&held).await?;
-        let mut record = Self::record(id, chosen.release.image.clone(), chosen.objects.clone());
+        let mut record = Self::record(id, chosen.release.image.clone(), chosen.source.clone(), chosen.objects.clone());
         record.release.repeats = Some(source);
         record.release.by = Some(by);
         self.history().keep(&record).await?;
-        let arrived = self.run(&mut record, held, None).await?;
+        let arrived = self.run(&mut record, held, &[]).await?;
         Ok((live, arrived))
     }
 
@@ -389,18 +379,25 @@ impl Rollout<'_> {
                     .exit(exit::OVERTAKEN)
             }));
         }
-        self.run(&mut record, held, None).await
+        if record.share.is_some() {
+            return self.try_out(&mut record, held, &[]).await;
+        }
+        self.run(&mut record, held, &[]).await
     }
 }
 
-fn overtaken(id: ReleaseId, problem: Problem) -> Problem {
+pub(super) fn superseded(id: ReleaseId, by: Option<ReleaseId>) -> Problem {
+    let other = by.map_or_else(|| "another release".to_owned(), |id| id.to_string());
+    Problem::new("release.superseded", format!("{other} was deployed while {id} was on its way"))
+        .try_running("dae releases")
+        .exit(exit::OVERTAKEN)
+}
+
+pub(super) fn overtaken(id: ReleaseId, problem: Problem) -> Problem {
     if problem.exit != exit::OVERTAKEN {
         return problem.try_running(format!("dae deploy --attach {id}"));
     }
-    Problem::new("release.superseded", format!("another release was deployed while {id} was on its way"))
-        .because(problem)
-        .try_running("dae releases")
-        .exit(exit::OVERTAKEN)
+    superseded(id, None).because(problem)
 }
 
 /// The app's pods, as the cluster has them.

@@ -76,7 +76,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// Why a pod will never be ready.
-fn hopeless(pod: &Value) -> Option<Problem> {
+pub(super) fn hopeless(pod: &Value) -> Option<Problem> {
     let name = text(&pod["metadata"]["name"]);
     let unschedulable = conditions(&pod["status"])
         .find(|condition| condition["type"] == "PodScheduled" && condition["reason"] == "Unschedulable");

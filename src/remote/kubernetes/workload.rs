@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::manifests::{PORT, RELEASE, REPLICAS, THRIFT_PORT, Wanted, component, files_name, labels, object};
+use super::manifests::{
+    PORT, RELEASE, REPLICAS, THRIFT_PORT, WEB, Wanted, component, env_name, files_name, labels, object,
+};
 use crate::app::{Daemon, Queue};
+use crate::remote::settings::queue_name;
 
 /// Nobody's user.
 const USER: u32 = 10001;
@@ -41,13 +44,13 @@ impl Memory {
 }
 
 /// The web processes: rolled so that none is missing at any time.
-pub(super) fn web(wanted: &Wanted) -> Value {
-    let workers = u64::from(wanted.manifest.nworkers);
+pub(super) fn web(wanted: &Wanted, component: &str) -> Value {
+    let workers = u64::from(wanted.source.manifest.nworkers);
     let memory = Memory { request: 128 * MEBI * workers, limit: 512 * MEBI * workers };
-    let cpu_milli = 100 * u32::from(wanted.manifest.nworkers);
-    let process = Process { component: "web", args: vec!["web".into()], memory, cpu_milli };
+    let cpu_milli = 100 * u32::from(wanted.source.manifest.nworkers);
+    let process = Process { component, args: vec!["web".into()], memory, cpu_milli };
     let mut template = template(wanted, &process);
-    let probe = json!({"path": format!("/_dae/ready/{}", wanted.release), "port": "http"});
+    let probe = json!({"path": format!("/_dae/ready/{}", wanted.source.release), "port": "http"});
     let container = &mut template["spec"]["containers"][0];
     container["ports"] = json!([{"name": "http", "containerPort": PORT, "protocol": "TCP"}]);
     container["startupProbe"] =
@@ -56,8 +59,8 @@ pub(super) fn web(wanted: &Wanted) -> Value {
         json!({"httpGet": probe, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3});
     // A pod learns that it is to end before the last proxy has heard it.
     container["lifecycle"] = json!({"preStop": {"sleep": {"seconds": DRAIN}}});
-    let replicas = wanted.scale.get("web").copied().unwrap_or(REPLICAS);
-    deployment(wanted, "web", replicas, template, Strategy::Rolling)
+    let replicas = wanted.source.scale.get(WEB).copied().unwrap_or(REPLICAS);
+    deployment(wanted, component, replicas, template, Strategy::Rolling)
 }
 
 /// The processes of one Thrift service.
@@ -70,7 +73,7 @@ pub(super) fn thrift(wanted: &Wanted, component: &str, interface: &str) -> Value
     container["startupProbe"] = json!({"tcpSocket": {"port": "thrift"}, "periodSeconds": 1, "failureThreshold": 300});
     container["readinessProbe"] = json!({"tcpSocket": {"port": "thrift"}, "periodSeconds": 5});
     container["lifecycle"] = json!({"preStop": {"sleep": {"seconds": DRAIN}}});
-    let replicas = wanted.scale.get(component).copied().unwrap_or(REPLICAS);
+    let replicas = wanted.source.scale.get(component).copied().unwrap_or(REPLICAS);
     deployment(wanted, component, replicas, template, Strategy::Rolling)
 }
 
@@ -79,7 +82,7 @@ pub(super) fn daemon(wanted: &Wanted, daemon: &Daemon) -> Value {
     let component = component("daemon", &daemon.name);
     let args = [vec!["run".to_owned()], daemon.script.words().to_vec()].concat();
     let process = Process { component: &component, args, memory: Memory::of(daemon.mem_limit), cpu_milli: 50 };
-    let replicas = wanted.scale.get(&daemon.name).copied().unwrap_or(daemon.num_instances.into());
+    let replicas = wanted.source.scale.get(&daemon.name).copied().unwrap_or(daemon.num_instances);
     deployment(wanted, &component, replicas, template(wanted, &process), Strategy::Replaced)
 }
 
@@ -91,7 +94,7 @@ pub(super) fn queue(wanted: &Wanted, queue: &Queue) -> Value {
     let mut template = template(wanted, &process);
     // A task that has begun may go on as long as a task may take.
     template["spec"]["terminationGracePeriodSeconds"] = json!(queue.timeout.max(GRACE));
-    let replicas = wanted.scale.get(&queue.name).copied().unwrap_or(queue.workers.into());
+    let replicas = wanted.source.scale.get(&queue_name(&queue.name)).copied().unwrap_or(queue.workers);
     deployment(wanted, &component, replicas, template, Strategy::Rolling)
 }
 
@@ -112,7 +115,7 @@ enum Strategy {
     Replaced,
 }
 
-fn deployment(wanted: &Wanted, component: &str, replicas: u32, template: Value, strategy: Strategy) -> Value {
+fn deployment(wanted: &Wanted, component: &str, replicas: u16, template: Value, strategy: Strategy) -> Value {
     let strategy = match strategy {
         Strategy::Rolling => json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}),
         Strategy::Replaced => json!({"type": "Recreate"}),
@@ -130,7 +133,7 @@ fn deployment(wanted: &Wanted, component: &str, replicas: u32, template: Value, 
 
 fn template(wanted: &Wanted, process: &Process) -> Value {
     let mut pod_labels = selector(wanted, process.component);
-    pod_labels[RELEASE] = json!(wanted.release);
+    pod_labels[RELEASE] = json!(wanted.source.release);
     let mut volumes = vec![json!({"name": "tmp", "emptyDir": {}})];
     let mut mounts = vec![json!({"name": "tmp", "mountPath": "/tmp"})];
     volumes.push(match &wanted.cluster.storage_class {
@@ -140,21 +143,29 @@ fn template(wanted: &Wanted, process: &Process) -> Value {
         None => json!({"name": "permdir", "emptyDir": {}}),
     });
     mounts.push(json!({"name": "permdir", "mountPath": "/dae/permdir"}));
-    if !wanted.protected.is_empty() {
-        let name = format!("{}-{}", wanted.app.host(), files_name(wanted));
+    if !wanted.source.protected.is_empty() {
+        let name = format!("{}-{}", wanted.app.host(), files_name(wanted.source));
         volumes.push(json!({"name": "files", "secret": {"secretName": name, "defaultMode": 0o440}}));
-        mounts.extend(wanted.protected.iter().enumerate().map(|(number, path)| {
+        mounts.extend(wanted.source.protected.iter().enumerate().map(|(number, path)| {
             json!({"name": "files", "mountPath": format!("/dae/app/{path}"), "subPath": format!("f{number}"), "readOnly": true})
         }));
     }
+    // The first is set by whoever runs the cluster; a release neither reads nor writes it.
+    let mut sources = vec![json!({"secretRef": {"name": format!("{}-config", wanted.app.host()), "optional": true}})];
+    sources.extend(
+        wanted
+            .source
+            .env_of
+            .as_ref()
+            .map(|of| json!({"secretRef": {"name": format!("{}-{}", wanted.app.host(), env_name(of))}})),
+    );
     let container = json!({
         "name": "app",
         "image": wanted.image.to_string(),
         "command": ["python3", "-s", "-S", "/dae/runtime/dae/container.py"],
         "args": process.args,
         "env": environment(wanted),
-        // Set by whoever runs the cluster; a release neither reads nor writes it.
-        "envFrom": [{"secretRef": {"name": format!("{}-config", wanted.app.host()), "optional": true}}],
+        "envFrom": sources,
         "resources": {
             "requests": {"cpu": format!("{}m", process.cpu_milli), "memory": bytes(process.memory.request)},
             "limits": {"memory": bytes(process.memory.limit)},
@@ -201,9 +212,9 @@ fn template(wanted: &Wanted, process: &Process) -> Value {
 fn environment(wanted: &Wanted) -> Value {
     let host = wanted.app.host();
     let host = wanted.cluster.domain.as_ref().map_or_else(|| host.clone(), |domain| format!("{host}.{domain}"));
-    let withheld = json!(wanted.protected).to_string();
+    let withheld = json!(wanted.source.protected).to_string();
     let own = [
-        ("DAE_RELEASE", wanted.release),
+        ("DAE_RELEASE", wanted.source.release.as_str()),
         // What the selftest asks for, and which files no handler sends.
         ("DAE_HOST", host.as_str()),
         ("DAE_WITHHELD", withheld.as_str()),

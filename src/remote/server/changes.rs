@@ -1,6 +1,5 @@
 //! What can be changed of an app without new code: its environment, how many of its processes run, the hosts it answers for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -15,12 +14,12 @@ use super::auth::Verb;
 use super::caller::{Asked, Caller};
 use super::control::{Begin, accept, expected, precondition, read};
 use super::refusal::{Answer, Refused};
-use super::settings::Settings;
 use super::store::{Draft, Expected, Moved, With};
-use super::{Server, blocking};
+use super::{Server, blocking, login};
 use crate::app::{AppName, Manifest};
 use crate::problem::Problem;
 use crate::remote::api::{Config, ConfigChange, Domains, Release, Scale, ScaleChange};
+use crate::remote::settings::{Settings, host_name, said};
 
 pub fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -69,7 +68,10 @@ async fn change_config(
     let change: ConfigChange = read(body).await?;
     let (live, before) = current(&server, &app)?;
     let mut settings = before.clone();
-    settings.change(&change).and_then(|()| server.logins.check(&settings.env)).map_err(unprocessable)?;
+    settings
+        .change(&change, login::is_ours)
+        .and_then(|()| server.logins.check(&settings.env))
+        .map_err(unprocessable)?;
     if settings == before {
         met(&app, expected, live.as_ref())?;
         return Ok(Json(told(app, live.as_ref(), settings, false)).into_response());
@@ -83,14 +85,6 @@ async fn change_config(
     };
     let message = said("config", &change.set, &change.unset);
     again(server, app, live, settings, Said { message, by: change.by }, expected, &headers).await
-}
-
-/// Names, and no values: a release's message is for everybody.
-fn said(what: &str, set: &BTreeMap<String, String>, unset: &[String]) -> String {
-    let names = set.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let parts = [(!set.is_empty(), format!("set {names}")), (!unset.is_empty(), format!("unset {}", unset.join(", ")))];
-    let parts: Vec<String> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
-    format!("{what}: {}", parts.join(", "))
 }
 
 /// What a release is remembered by.
@@ -241,57 +235,4 @@ async fn remove_domain(
     }
     server.node.routes.unalias(&host);
     domains_told(&server, app)
-}
-
-/// As it will stand in a `Host` header: lowercase, without a port or a last dot.
-fn host_name(text: &str) -> Result<String, Problem> {
-    let host = text.trim_end_matches('.').to_ascii_lowercase();
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let good = host.len() <= 253
-        && host.split('.').all(label)
-        && host.parse::<std::net::IpAddr>().is_err()
-        && !host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if good {
-        return Ok(host);
-    }
-    Err(Problem::new("domain.name", format!("`{}` is no host name", text.escape_debug()))
-        .hint("write it as `www.example.com`, without a scheme, a port or a path; other alphabets as `xn--...`"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_host_name_is() {
-        for (text, wanted) in [
-            ("www.Example.com.", Some("www.example.com")),
-            ("example", Some("example")),
-            ("xn--6qq79v.cn", Some("xn--6qq79v.cn")),
-            ("a_b.c", None),
-            ("x:80", None),
-            ("http://x", None),
-            ("10.0.0.1", None),
-            ("::1", None),
-            ("*", None),
-            ("a..b", None),
-            ("-a.b", None),
-            ("", None),
-            ("你好.cn", None),
-        ] {
-            assert_eq!(host_name(text).ok().as_deref(), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_message_has_no_values() {
-        let set = [("A".to_owned(), "hush".to_owned()), ("B".to_owned(), String::new())].into();
-        assert_eq!(said("config", &set, &["C".into()]), "config: set A, B, unset C");
-        assert_eq!(said("config", &BTreeMap::new(), &["C".into()]), "config: unset C");
-    }
 }

@@ -55,6 +55,8 @@ pub struct Inner {
     /// The change with this number is never answered.
     pub hang_at: Option<usize>,
     pub denied: Vec<&'static str>,
+    /// What a Job prints and ends with, by a word of its arguments.
+    pub jobs: BTreeMap<&'static str, (&'static str, u8)>,
     /// Once: a watch is told that it is too late.
     pub gone: bool,
     /// Releases of ready web pods that were seen to be none.
@@ -106,6 +108,11 @@ impl Cluster {
 
     pub fn fail(&self, method: Method, path: &'static str, times: usize, fault: Fault) {
         self.inner().faults.push(On { method, path, times, fault });
+    }
+
+    /// Whoever watches looks again.
+    pub fn stir(&self) {
+        self.stirred.notify_waiters();
     }
 
     /// Waits until a request hangs.
@@ -174,6 +181,9 @@ async fn answer(State(cluster): State<Cluster>, method: Method, uri: Uri, header
     }
     let response = if query.contains("watch=true") {
         watch(&cluster).await
+    } else if query.contains("follow=true") {
+        let cut = matches!(fault, Some(Fault::Cut));
+        return follow(&cluster, uri.path().trim_end_matches("/log"), cut).await;
     } else {
         act(&cluster, &method, uri.path(), query, &body)
     };
@@ -196,6 +206,73 @@ async fn watch(cluster: &Cluster) -> Response {
     Response::new(Body::from(format!("{event}\n")))
 }
 
+/// A Job's lines as they come: one at once, the others when it has ended.
+async fn follow(cluster: &Cluster, pod: &str, cut: bool) -> Response {
+    let text = said(&cluster.inner(), pod);
+    let (first, rest) =
+        text.split_once('\n').map(|(first, rest)| (format!("{first}\n"), rest.to_owned())).unwrap_or_default();
+    if cut {
+        let half: [Result<Bytes, std::io::Error>; 2] =
+            [Ok(first.into()), Err(std::io::ErrorKind::ConnectionReset.into())];
+        return Response::new(Body::from_stream(futures_util::stream::iter(half)));
+    }
+    let (cluster, pod) = (cluster.clone(), pod.to_owned());
+    let rest = async move {
+        let ended = || {
+            let inner = cluster.inner();
+            inner
+                .objects
+                .get(&pod)
+                .is_none_or(|pod| !pod["status"]["containerStatuses"][0]["state"]["terminated"].is_null())
+        };
+        while !ended() {
+            let _ = tokio::time::timeout(Duration::from_millis(100), cluster.stirred.notified()).await;
+        }
+        Ok::<_, std::io::Error>(Bytes::from(rest))
+    };
+    let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(first))]);
+    Response::new(Body::from_stream(futures_util::StreamExt::chain(first, futures_util::stream::once(rest))))
+}
+
+/// What a Job's pod prints.
+fn said(inner: &Inner, pod: &str) -> String {
+    inner.objects.get(pod).and_then(|pod| pod["says"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// What the cluster makes of a Job: a pod that runs, and ends unless it is to hang.
+fn begin(inner: &mut Inner, cluster: &Cluster, job: &Value) {
+    let name = job["metadata"]["name"].as_str().unwrap();
+    let path = format!("{PODS}{name}-x");
+    if inner.objects.contains_key(&path) {
+        return;
+    }
+    let args = job["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    let (says, code) =
+        inner.jobs.iter().find(|(word, _)| args.contains(**word)).map_or(("done\n", 0), |(_, outcome)| *outcome);
+    let mut labels = job["spec"]["template"]["metadata"]["labels"].clone();
+    labels["batch.kubernetes.io/job-name"] = json!(name);
+    let pod = json!({
+        "kind": "Pod", "metadata": {"name": format!("{name}-x"), "labels": labels}, "says": says,
+        "status": {"phase": "Running", "containerStatuses": [{"name": "app", "state": {"running": {}}}]},
+    });
+    inner.objects.insert(path.clone(), pod);
+    let cluster = cluster.clone();
+    tokio::spawn(async move {
+        if code == HANGS {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        if let Some(pod) = cluster.inner().objects.get_mut(&path) {
+            pod["status"]["containerStatuses"][0]["state"] =
+                json!({"terminated": {"exitCode": code, "reason": "Completed"}});
+        }
+        cluster.stirred.notify_waiters();
+    });
+}
+
+/// The exit code of a Job that never ends.
+pub const HANGS: u8 = 255;
+
 fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8]) -> Response {
     let mut inner = cluster.inner();
     let sent: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -214,6 +291,9 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
     }
     if let Some(pod) = path.strip_suffix("/log") {
         let Some(pod) = inner.objects.get(pod) else { return refusal(404, "pods not found") };
+        if let Some(says) = pod["says"].as_str() {
+            return says.to_owned().into_response();
+        }
         let text = if query.contains("previous=true") || pod["status"]["containerStatuses"][0]["ready"] == true {
             format!("one line of {}\nImportError: no such thing\n", pod["metadata"]["name"].as_str().unwrap())
         } else {
@@ -251,6 +331,9 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
             if inner.objects.contains_key(&path) {
                 return refusal(409, "already exists");
             }
+            if sent["kind"] == "Job" {
+                begin(&mut inner, cluster, &sent);
+            }
             axum::Json(store(&mut inner, &path, sent)).into_response()
         }
         "PUT" => match inner.objects.get(path) {
@@ -263,6 +346,9 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
         "PATCH" if query.contains("dryRun=All") => axum::Json(sent).into_response(),
         "PATCH" => {
             let is_deployment = sent["kind"] == "Deployment";
+            if sent["kind"] == "Job" {
+                begin(&mut inner, cluster, &sent);
+            }
             let stored = store(&mut inner, path, sent);
             if is_deployment {
                 roll(&mut inner, cluster, path);
@@ -271,6 +357,11 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
         }
         "DELETE" => {
             let gone = inner.objects.remove(path);
+            if let Some(job) = gone.as_ref().filter(|object| object["kind"] == "Job") {
+                let name = job["metadata"]["name"].as_str().unwrap();
+                inner.objects.remove(&format!("{PODS}{name}-x"));
+                cluster.stirred.notify_waiters();
+            }
             if let Some(object) = gone.filter(|object| object["kind"] == "Deployment") {
                 let labels = object["spec"]["selector"]["matchLabels"].clone();
                 inner.objects.retain(|at, pod| !(at.starts_with(PODS) && belongs(pod, &labels)));
@@ -282,7 +373,7 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
 }
 
 fn is_folder(path: &str) -> bool {
-    ["pods", "configmaps", "deployments"].iter().any(|plural| path.ends_with(plural))
+    ["pods", "configmaps", "deployments", "jobs"].iter().any(|plural| path.ends_with(plural))
 }
 
 fn store(inner: &mut Inner, path: &str, mut object: Value) -> Value {

@@ -12,18 +12,24 @@ use super::registry::Registry;
 use super::remote;
 use crate::harness::{Place, Ran};
 
-const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/hello-web";
+pub const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/hello-web";
+pub const RELEASED: &str = "application: hello\nhandlers:\n- {url: /.*, wsgi_app: app:app}\ndaemons:\n- {name: feed, script: feed.py}\nrelease: migrate.py --all\n";
 const HEAD: &str = "/api/v1/namespaces/shop/configmaps/hello-dae";
 
 /// A small app, a registry and a cluster, and the remote that joins them.
-struct Stage {
-    place: Place,
-    cluster: Cluster,
+pub struct Stage {
+    pub place: Place,
+    pub cluster: Cluster,
     registry: Registry,
 }
 
 impl Stage {
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// Whose remote has more settings.
+    pub fn with(settings: &[&str]) -> Option<Self> {
         let place = Place::new();
         let registry = Registry::start(&place)?;
         let cluster = Cluster::start(&place);
@@ -31,36 +37,36 @@ impl Stage {
         place.write("hello/feed.py", "");
         let stage = Self { place, cluster, registry };
         stage.edit(1);
-        remote(&stage.place, &stage.registry, &[]);
+        remote(&stage.place, &stage.registry, settings);
         Some(stage)
     }
 
-    fn edit(&self, number: usize) {
+    pub fn edit(&self, number: usize) {
         self.place.write(
             "hello/app.py",
             format!("number = {number}\ndef app(environ, start):\n    start('200 OK', [])\n    return [b'']\n"),
         );
     }
 
-    fn dae(&self, args: &[&str]) -> Ran {
+    pub fn dae(&self, args: &[&str]) -> Ran {
         self.place.dae(["-C", "hello"].iter().chain(args)).run()
     }
 
-    fn deploy(&self) -> Ran {
+    pub fn deploy(&self) -> Ran {
         self.dae(&["deploy", "--json"])
     }
 
     /// The release that the Deployment asks for.
-    fn wanted(&self) -> Value {
+    pub fn wanted(&self) -> Value {
         self.cluster.object(WEB)["spec"]["template"]["metadata"]["labels"]["dae.dev/release"].clone()
     }
 
-    fn head(&self) -> Value {
+    pub fn head(&self) -> Value {
         serde_json::from_str(self.cluster.object(HEAD)["data"]["head"].as_str().unwrap()).unwrap()
     }
 }
 
-fn code(ran: &Ran) -> String {
+pub fn code(ran: &Ran) -> String {
     ran.json()["error"]["code"].as_str().unwrap_or_else(|| panic!("{}", ran.raw())).to_owned()
 }
 
@@ -253,7 +259,7 @@ fn bad_input_says_what_to_type() {
     stage.cluster.inner().denied = vec!["secrets"];
     let check = stage.dae(&["remote", "check", "prod"]);
     assert_eq!(check.code, 1, "{}", check.raw());
-    assert!(check.stdout.contains("NO   rights to secrets: may not create, patch, delete"), "{}", check.raw());
+    assert!(check.stdout.contains("NO   rights to secrets: may not get, create, patch, delete"), "{}", check.raw());
 
     // The registry without its password.
     let auth = stage.place.home(".docker/config.json");
@@ -288,6 +294,7 @@ fn bad_input_says_what_to_type() {
 #[test]
 fn killed_at_every_step_the_last_good_one_serves_and_the_next_deploy_works() {
     let Some(stage) = Stage::new() else { return };
+    stage.place.write("hello/app.yaml", RELEASED);
     assert_eq!(stage.deploy().code, 0);
     let begin = stage.cluster.inner().changes.len();
     stage.edit(2);
