@@ -50,9 +50,14 @@ pub struct Served {
 
 impl Served {
     pub fn start(place: &Place, name: &str, args: &[&str]) -> Self {
+        Self::start_in(place, name, name, args)
+    }
+
+    /// The app `name` in `folder`.
+    pub fn start_in(place: &Place, folder: &str, name: &str, args: &[&str]) -> Self {
         let port = free_port();
         let text = port.to_string();
-        let mut all = vec!["-C", name, "serve", "--port", &text];
+        let mut all = vec!["-C", folder, "serve", "--port", &text];
         all.extend(args);
         let mut serve = place.dae(all).spawn();
         serve.until("serving `http");
@@ -233,6 +238,46 @@ fn two_apps_do_not_reach_each_others_rows() {
     );
     let ran = place.dae(["-C", "one", "run", "--", "python", "-c", &code]).ok();
     assert_eq!(ran.stdout, "", "{}", ran.raw());
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_new_and_keeps_what_is_there() {
+    if !there_is_a_server() {
+        return;
+    }
+    let place = Place::new();
+    // Room for an empty database, and not for much more.
+    let Some(disk) = place.small_disk("small", 160) else { return };
+    blog(&place, "small/blog", PYMYSQL);
+    let yaml = std::fs::read_to_string(place.path("small/blog/app.yaml")).unwrap();
+    place.write("small/blog/app.yaml", yaml.replace("small/blog", "blog"));
+    let mut served = Served::start_in(&place, "small/blog", "blog", &[]);
+    assert_eq!(served.post("kept"), ["kept"]);
+
+    let filler = place.path("small/filler");
+    let fill = || {
+        let mut file = std::fs::File::create(&filler).unwrap();
+        let zeros = vec![0; 1 << 20];
+        while std::io::Write::write_all(&mut file, &zeros).is_ok() {}
+    };
+    fill();
+    let line = "x".repeat(60_000);
+    assert!((0..100).any(|_| served.send("POST", "/", &line).status != 200), "100 lines of 60 kB fit on a full disk");
+    served.serve.until("because: the disk is full");
+    // Nothing else has stopped, and the database comes back with the room.
+    std::fs::remove_file(&filler).unwrap();
+    let lines = served.post("after");
+    assert_eq!((lines.first().unwrap().as_str(), lines.last().unwrap().as_str()), ("kept", "after"));
+    assert_eq!(served.serve.stop().code, 0);
+
+    // Where there is no room to start in, that is what is said.
+    fill();
+    let served = Served::start_in(&place, "small/blog", "blog", &[]);
+    let answer = served.send("GET", "/", "");
+    assert_eq!((answer.status, answer.text().contains("the disk is full")), (500, true), "{}", answer.text());
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(served.lines(), lines);
+    drop((served, disk));
 }
 
 #[test]

@@ -99,6 +99,7 @@ class Place:
         server.send_signal(signal.SIGTERM)
         server.communicate()
         left = {"processes": 0, "ports": 0, "locks": 0}
+        slow = []
         began = time.monotonic()
         for cycle in range(cycles):
             server = self.start()
@@ -106,19 +107,31 @@ class Place:
             family = [pid for pid in self.marked() if self.dae.name in comm(pid)]
             victim = rng.choice(family or [server.pid])
             os.kill(victim, signal.SIGKILL)
+            killed = time.monotonic()
             time.sleep(SETTLED)
-            found = {"processes": self.marked(), "ports": self.ports(), "locks": self.locks()}
+            found = self.left()
+            while any(found.values()) and time.monotonic() - killed < 10:
+                slow.append(cycle)
+                found = self.left()
+            if slow and slow[-1] == cycle:
+                print(f"cycle {cycle}: all gone only after {1000 * (time.monotonic() - killed):.0f} ms, load {os.getloadavg()[0]:.1f}")
             for what, those in found.items():
                 left[what] += len(those)
                 if those:
-                    print(f"cycle {cycle}: {what} left: {those} {[comm(pid) for pid in those] if what == 'processes' else ''}")
+                    print(f"cycle {cycle}: {what} left for good: {those}")
             for pid in found["processes"]:
                 os.kill(pid, signal.SIGKILL)
             server.communicate()
             if (cycle + 1) % 100 == 0:
-                print(f"{cycle + 1} cycles, {time.monotonic() - began:.0f} s: {left}", flush=True)
-        print(f"{cycles} cycles: {left['processes']} processes, {left['ports']} listening ports, {left['locks']} held locks left")
-        return not any(left.values())
+                print(f"{cycle + 1} cycles, {time.monotonic() - began:.0f} s: {left}, {len(set(slow))} slow", flush=True)
+        print(
+            f"{cycles} cycles: {left['processes']} processes, {left['ports']} listening ports, {left['locks']} held locks left; "
+            f"{len(set(slow))} times not all was gone after {1000 * SETTLED:.0f} ms"
+        )
+        return not any(left.values()) and not slow
+
+    def left(self):
+        return {"processes": self.marked(), "ports": self.ports(), "locks": self.locks()}
 
     def marked(self):
         """Living processes that this run started."""

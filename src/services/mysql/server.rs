@@ -27,8 +27,13 @@ use crate::supervisor::{End, Heard, Io, Process, Signal, Spec};
 const GRACE: Duration = Duration::from_secs(20);
 /// What the first start, which loads the schema, may take until it answers.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
-/// Of what a server says, the last is kept.
+/// Of what a server says, the last is kept, and of its errors the first: what comes of them says less.
 const KEPT: usize = 40;
+const ERRORS: usize = 5;
+/// Its errors quote what it was asked, whatever the length.
+const LINE: usize = 300;
+/// How it says that the disk is full.
+const FULL: [&str; 4] = ["error 28", "Errcode: 28", "error number 28", "No space left on device"];
 /// What it says once clients may come.
 const READY: &str = "ready for connections";
 
@@ -41,9 +46,16 @@ struct Doors {
 /// What a server has said.
 #[derive(Debug, Clone, Default)]
 struct Said {
-    lines: Arc<Mutex<VecDeque<String>>>,
+    lines: Arc<Mutex<Lines>>,
     /// Once it lets clients in.
     ready: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    last: VecDeque<String>,
+    errors: Vec<String>,
+    disk_full: bool,
 }
 
 /// The task of the service.
@@ -340,9 +352,18 @@ impl Said {
             self.ready.notify_one();
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push_back(line);
-        if lines.len() > KEPT {
-            lines.pop_front();
+        lines.disk_full |= FULL.iter().any(|full| line.contains(full));
+        let line = match line.char_indices().nth(LINE) {
+            Some((at, _)) => format!("{}...", &line[..at]),
+            None => line,
+        };
+        let said = line.split_once("[ERROR]").map(|(_, said)| said.trim().to_owned());
+        if let Some(said) = said.filter(|said| lines.errors.len() < ERRORS && lines.errors.last() != Some(said)) {
+            lines.errors.push(said);
+        }
+        lines.last.push_back(line);
+        if lines.last.len() > KEPT {
+            lines.last.pop_front();
         }
     }
 
@@ -352,21 +373,24 @@ impl Said {
 
     /// Why a server ended that should not have.
     fn failure(&self, end: End, version: &str, was_ready: bool) -> Problem {
-        let lines: Vec<String> = self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let errors: Vec<String> = lines.iter().filter(|line| line.contains("ERROR")).cloned().collect();
-        let detail = if errors.is_empty() { lines } else { errors };
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let detail = if lines.errors.is_empty() { lines.last.iter().cloned().collect() } else { lines.errors.clone() };
         let detail = detail.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
-        if was_ready {
-            return Problem::new(
-                "mysql.ended",
-                format!("MariaDB {version} ended by itself; the next connection starts it again"),
-            )
-            .because(end)
-            .detail(detail);
+        let problem = if was_ready {
+            let what = format!("MariaDB {version} ended by itself; the next connection starts it again");
+            Problem::new("mysql.ended", what)
+        } else {
+            Problem::new("mysql.start", format!("MariaDB {version} could not open this app's database"))
+        };
+        let problem = problem.because(end).detail(detail);
+        if lines.disk_full {
+            return problem.because("the disk is full").hint("free some space; what was committed is there");
         }
-        Problem::new("mysql.start", format!("MariaDB {version} could not open this app's database"))
-            .because(end)
-            .detail(detail)
-            .hint("if its files are damaged: `dae state restore NAME` brings a saved state back, `dae db reset` begins anew")
+        if was_ready {
+            return problem;
+        }
+        problem.hint(
+            "if its files are damaged: `dae state restore NAME` brings a saved state back, `dae db reset` begins anew",
+        )
     }
 }
