@@ -217,7 +217,7 @@ fn gateway(socket: PathBuf, port: u16) {
         let gateway = Arc::new(Gateway { routes, front: Arc::new(Plain), patience: Duration::from_secs(1) });
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        serve(listener, gateway, std::future::pending(), Duration::ZERO).await;
+        serve(vec![listener.into()], gateway, std::future::pending(), Duration::ZERO).await;
     });
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::online::{Which, WhichApp, block_on};
 use super::{Context, Outcome};
 use crate::remote::api::Domains;
-use crate::term::{Paint, Text};
+use crate::term::{Paint, Text, Tone};
 
 /// Choose the hosts an app answers for on a remote
 ///
@@ -52,8 +52,25 @@ struct Report {
 
 impl Text for Report {
     fn text(&self, paint: Paint) -> String {
-        let own = format!("{} {}", self.found.own, paint.dim("(its own)"));
-        std::iter::once(own).chain(self.found.domains.iter().cloned()).collect::<Vec<_>>().join("\n")
+        let said = |host: &String| {
+            let found = self.found.certificates.iter().find(|found| found.host == *host)?;
+            let until = found.until.map_or("no certificate".to_owned(), |until| {
+                format!("certificate until {}", until.strftime("%Y-%m-%d"))
+            });
+            Some(match &found.problem {
+                None => paint.dim(&until),
+                Some(problem) => paint.tone(Tone::Bad, &format!("{until}: {problem}")),
+            })
+        };
+        let line = |host: &String, own: bool| {
+            let own = own.then(|| paint.dim("(its own)"));
+            [Some(host.clone()), own, said(host)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        };
+        let first = line(&self.found.own, true);
+        std::iter::once(first)
+            .chain(self.found.domains.iter().map(|host| line(host, false)))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

@@ -149,7 +149,7 @@ impl DevServer {
                 part.browser.close();
             }
         };
-        serve(listener, gateway, stop, LAST_ANSWERS).await;
+        serve(vec![listener.into()], gateway, stop, LAST_ANSWERS).await;
         for follow in following {
             follow.abort();
         }

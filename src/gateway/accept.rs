@@ -1,5 +1,5 @@
-//! Connections in: HTTP/1.1, and HTTP/2 from clients that begin with it (h2c with prior knowledge; RFC 9113, 3.3). The
-//! listener and the word to stop come from outside, so that a test binds port 0.
+//! Connections in: HTTP/1.1, and HTTP/2 from clients that begin with it (h2c with prior knowledge; RFC 9113, 3.3) or ask for
+//! it in TLS. The listeners and the word to stop come from outside, so that a test binds port 0.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -11,54 +11,100 @@ use std::net::SocketAddr;
 use hyper::server::conn;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use super::Gateway;
+use super::{Gateway, tls};
 
 /// A client that takes longer than this for a request's head is let go.
 const HEAD_WITHIN: Duration = Duration::from_mins(1);
 
-/// Answers connections of `listener` until `stop` is ready; answers under way then have `drain` to finish. Returns when
-/// that was.
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Where connections come in.
+pub struct Door {
+    pub listener: TcpListener,
+    /// None: it is plain HTTP.
+    pub tls: Option<TlsAcceptor>,
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub address: SocketAddr,
+    /// Nobody on the way can read it.
+    pub is_private: bool,
+}
+
+/// Answers connections of `doors` until `stop` is ready; answers under way then have `drain` to finish. Returns when that
+/// was.
 pub async fn serve(
-    listener: TcpListener,
+    doors: Vec<Door>,
     gateway: Arc<Gateway>,
     stop: impl Future<Output = ()> + Send,
     drain: Duration,
 ) -> Instant {
     let tracker = TaskTracker::new();
     let (stopping, stopped) = watch::channel(());
-    tokio::pin!(stop);
-    loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => if let Ok(accepted) = accepted { accepted } else {
-                // Out of file descriptors, most likely: some will be free in a moment.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            },
-            () = &mut stop => break,
-        };
-        // A socket option that does not take only costs speed.
-        let _ = stream.set_nodelay(true);
-        let gateway = gateway.clone();
-        let mut stopped = stopped.clone();
-        tracker.spawn(async move {
-            match begins(&stream).await {
-                Some(Begins::Http1) => http1(stream, peer, gateway, &mut stopped).await,
-                Some(Begins::Http2) => http2(stream, peer, gateway, &mut stopped).await,
-                None => {}
-            }
-        });
+    let open = doors.into_iter().map(|door| accept(door, gateway.clone(), tracker.clone(), stopped.clone()));
+    tokio::select! {
+        _ = futures_util::future::join_all(open) => {}
+        () = stop => {}
     }
     let told = Instant::now();
-    drop(listener);
     drop(stopping);
     tracker.close();
     // What has not finished by then is cut with its upstream.
     let _ = tokio::time::timeout(drain, tracker.wait()).await;
     told
+}
+
+async fn accept(door: Door, gateway: Arc<Gateway>, tracker: TaskTracker, stopped: watch::Receiver<()>) {
+    loop {
+        let Ok((stream, address)) = door.listener.accept().await else {
+            // Out of file descriptors, most likely: some will be free in a moment.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        // A socket option that does not take only costs speed.
+        let _ = stream.set_nodelay(true);
+        let (gateway, mut stopped, tls) = (gateway.clone(), stopped.clone(), door.tls.clone());
+        tracker.spawn(async move {
+            let stopped = &mut stopped;
+            match tls {
+                None => {
+                    let peer = Peer { address, is_private: false };
+                    match begins(&stream).await {
+                        Some(Begins::Http1) => http1(stream, peer, gateway, stopped).await,
+                        Some(Begins::Http2) => http2(stream, peer, gateway, stopped).await,
+                        None => {}
+                    }
+                }
+                Some(tls) => {
+                    let peer = Peer { address, is_private: true };
+                    // A client that speaks no TLS, or does not like the certificate, has been told so by the protocol.
+                    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await else {
+                        return;
+                    };
+                    if stream.get_ref().1.alpn_protocol() == Some(tls::H2) {
+                        http2(stream, peer, gateway, stopped).await;
+                    } else {
+                        http1(stream, peer, gateway, stopped).await;
+                    }
+                }
+            }
+        });
+    }
 }
 
 enum Begins {
@@ -85,7 +131,10 @@ async fn begins(stream: &TcpStream) -> Option<Begins> {
     tokio::time::timeout(HEAD_WITHIN, look).await.ok().flatten()
 }
 
-async fn http1(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>) {
+async fn http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request| {
         let answer = gateway.clone().handle(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
@@ -107,7 +156,10 @@ async fn http1(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>, stopp
     }
 }
 
-async fn http2(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>) {
+async fn http2<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request| {
         let answer = gateway.clone().handle(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }

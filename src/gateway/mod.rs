@@ -16,6 +16,7 @@ mod proxy;
 mod routes;
 mod rules;
 mod split;
+pub mod tls;
 mod upgrade;
 mod upstream;
 
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 
-pub use accept::serve;
+pub use accept::{Door, serve};
 pub use ask::{CRON_HEADER, ask};
 pub use page::{html, plain, see_other};
 pub use proxy::wants;

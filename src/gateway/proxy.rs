@@ -12,6 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{StatusCode, Version};
 
+use super::accept::Peer;
 use super::connection::Connection;
 use super::lingering::Lingering;
 use super::routes::NoLease;
@@ -32,9 +33,12 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("keep-alive"),
 ];
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 impl Gateway {
-    pub(super) async fn handle(self: Arc<Self>, request: Request, peer: SocketAddr) -> Response {
+    pub(super) async fn handle(self: Arc<Self>, mut request: Request, peer: Peer) -> Response {
         let start = Instant::now();
+        say_how(&mut request, peer);
         let mut access = Access {
             host: host(&request),
             method: request.method().to_string(),
@@ -62,13 +66,8 @@ impl Gateway {
         response
     }
 
-    async fn forward(
-        &self,
-        request: Request,
-        host: &str,
-        peer: SocketAddr,
-    ) -> Result<Response, (StatusCode, Arc<Problem>)> {
-        let visitor = Visitor { address: peer.ip(), headers: request.headers() };
+    async fn forward(&self, request: Request, host: &str, peer: Peer) -> Result<Response, (StatusCode, Arc<Problem>)> {
+        let visitor = Visitor { address: peer.address.ip(), headers: request.headers() };
         let lease = match self.routes.lease(host, self.patience, Some(visitor)).await {
             Ok(lease) => lease,
             Err(none) => {
@@ -80,7 +79,7 @@ impl Gateway {
         let answered = match rules::find(&upstream.rules, request.uri().path()) {
             Found::File(from, path) => Ok(files::send(request, from, path).await),
             Found::Nothing => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
-            Found::Process => relay(request, lease, peer).await,
+            Found::Process => relay(request, lease, peer.address).await,
         };
         answered.map(|mut response| {
             for (name, value) in &upstream.headers {
@@ -138,6 +137,18 @@ async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<R
                 }
             },
         }
+    }
+}
+
+/// Who is asked stands in `Host`, and that nobody could read it in `X-Forwarded-Proto`, whatever the client says.
+fn say_how(request: &mut Request, peer: Peer) {
+    if let Some(authority) = request.uri().authority().and_then(|one| HeaderValue::from_str(one.as_str()).ok())
+        && request.version() == Version::HTTP_2
+    {
+        request.headers_mut().insert(header::HOST, authority);
+    }
+    if peer.is_private {
+        request.headers_mut().insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
     }
 }
 
@@ -203,7 +214,6 @@ fn join_cookies(headers: &mut HeaderMap) {
 fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     let before: Vec<&str> = headers.get_all(FOR).iter().filter_map(|value| value.to_str().ok()).collect();
     let peer = peer.ip().to_canonical().to_string();
     let chain = if before.is_empty() { peer } else { format!("{}, {peer}", before.join(", ")) };
@@ -213,7 +223,7 @@ fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(HOST).or_insert(host);
     }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
 }
 
 fn answer(

@@ -326,6 +326,20 @@ pub struct Domains {
     pub own: String,
     /// Those that were added, sorted.
     pub domains: Vec<String>,
+    /// Of each of them, where the remote speaks TLS itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<HostCertificate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCertificate {
+    pub host: String,
+    /// None: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::Timestamp>,
+    /// Why there is no other one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 /// `run1`, `run2`, ...: an app's one-off commands, counted up.

@@ -42,7 +42,7 @@ impl Place {
         let address = listener.local_addr().unwrap();
         let gateway =
             Arc::new(Gateway { routes: routes.clone(), front: Arc::new(Plain), patience: Duration::from_secs(2) });
-        tokio::spawn(serve(listener, gateway, std::future::pending(), Duration::ZERO));
+        tokio::spawn(serve(vec![listener.into()], gateway, std::future::pending(), Duration::ZERO));
         Self { address, seen, routes, _dir: dir }
     }
 

@@ -57,6 +57,7 @@ mod skopeo;
 mod state;
 mod streams;
 mod thrift;
+mod tls;
 mod traffic;
 mod traffic_split;
 mod vcs;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground};
-use crate::gateway::{self, Gateway, Routes};
+use crate::gateway::{self, Door, Gateway, Routes};
 use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
@@ -82,14 +82,20 @@ async fn serve(
     let teller = terminal.clone();
     let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
     let hearing = tokio::spawn(server.clone().hear(heard));
+    let mut doors = vec![Door { listener, tls: None }];
+    let mut url = format!("http://{}:{}", home.config.domain, address.port());
+    let mut private = None;
+    if let Some(tls) = &server.tls {
+        let listener = bind(tls.settings.listen).await?;
+        let address = listener.local_addr().doing(|| "find the port")?;
+        url = format!("https://{}:{}", home.config.domain, address.port());
+        private = Some(address.to_string());
+        doors.push(Door { listener, tls: Some(gateway::tls::acceptor(tls.certificates.clone())?) });
+    }
     let front = Arc::new(NodeFront::new(server.clone()));
     let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
 
-    terminal.tell(&Ready {
-        url: format!("http://{}:{}", home.config.domain, address.port()),
-        listen: address.to_string(),
-        domain: home.config.domain.clone(),
-    });
+    terminal.tell(&Ready { url, listen: address.to_string(), tls: private, domain: home.config.domain.clone() });
     let back = tokio::spawn({
         let server = server.clone();
         async move {
@@ -98,6 +104,7 @@ async fn serve(
             server.keep_tidy().await;
         }
     });
+    let certificates = tokio::spawn(server.clone().keep_certificates());
     let closing = server.clone();
     let stop = async move {
         told.await;
@@ -105,8 +112,9 @@ async fn serve(
         // the next start says so.
         let _ = tokio::task::spawn_blocking(move || closing.close()).await;
     };
-    let told = gateway::serve(listener, gateway, stop, DRAIN).await;
+    let told = gateway::serve(doors, gateway, stop, DRAIN).await;
     back.abort();
+    certificates.abort();
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
     node.stop(DRAIN.saturating_sub(told.elapsed())).await;
     server.end_services().await;
@@ -136,16 +144,21 @@ async fn bind(listen: Listen) -> Result<TcpListener> {
 struct Ready {
     url: String,
     listen: String,
+    /// Where it listens for TLS.
+    tls: Option<String>,
     domain: String,
 }
 
 impl Event for Ready {
     fn show(&self) -> Shown<'_> {
-        Shown::Line(Line::good("Ready", format!("{} (listening at {})", self.url, self.listen)))
+        let tls = self.tls.as_ref().map(|tls| format!(", for TLS at {tls}")).unwrap_or_default();
+        Shown::Line(Line::good("Ready", format!("{} (listening at {}{tls})", self.url, self.listen)))
     }
 
     fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "event": "ready", "url": self.url, "listen": self.listen, "domain": self.domain })
+        serde_json::json!({
+            "event": "ready", "url": self.url, "listen": self.listen, "tls": self.tls, "domain": self.domain
+        })
     }
 }
 
@@ -169,6 +182,10 @@ impl Event for Shows {
                 quiet(format!("took away {releases} old releases and {blobs} blobs, {}", size(*bytes)))
             }
             Told::Login { app, problem } => bad(format!("{app} login: {problem}")),
+            Told::Certificate { host, how: Ok(until) } => {
+                Shown::Line(Line::good("TLS", format!("{host}, until {}", until.strftime("%Y-%m-%d %H:%M UTC"))))
+            }
+            Told::Certificate { host, how: Err(problem) } => bad(format!("{host}: {problem}")),
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
@@ -190,6 +207,10 @@ impl Event for Shows {
             Told::Back { app, release, how } => match how {
                 Ok(_) => json!({ "event": "back", "app": app, "release": release }),
                 Err(problem) => json!({ "event": "back", "app": app, "release": release, "problem": problem }),
+            },
+            Told::Certificate { host, how } => match how {
+                Ok(until) => json!({ "event": "certificate", "host": host, "until": until }),
+                Err(problem) => json!({ "event": "certificate", "host": host, "problem": problem }),
             },
             Told::Collected(collected) => {
                 let mut value = to_value(collected).unwrap_or_default();

@@ -157,7 +157,7 @@ impl Rollout<'_> {
             Some(domain) => format!("{}.{domain}", self.app.host()),
             None => format!("{}.{}.svc", self.app.host(), self.api.namespace()),
         };
-        Domains { app: self.app.clone(), own, domains: head.domains }
+        Domains { app: self.app.clone(), own, domains: head.domains, certificates: Vec::new() }
     }
 
     pub async fn add_domain(&self, host: &str) -> Result<Domains> {

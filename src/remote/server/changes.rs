@@ -180,7 +180,9 @@ async fn domains(State(server): State<Arc<Server>>, caller: Caller, Path(app): P
 fn domains_told(server: &Server, app: AppName) -> Answer {
     let domains = server.store.domains(&app)?;
     let own = server.host_of(&app);
-    Ok(Json(Domains { app, own, domains }).into_response())
+    let hosts = std::iter::once(own.clone()).chain(domains.iter().cloned());
+    let certificates = server.tls.as_ref().map(|tls| tls.told(hosts)).unwrap_or_default();
+    Ok(Json(Domains { app, own, domains, certificates }).into_response())
 }
 
 async fn add_domain(
@@ -206,6 +208,7 @@ async fn add_domain(
     match added {
         Ok(()) => {
             keeper.node.routes.alias(&host, &keeper.host_of(&app));
+            keeper.look_at_certificates();
             domains_told(&keeper, app)
         }
         Err(owner) => {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::login::Settings as Login;
+use super::tls;
 use crate::node::ZooKeeper;
 use crate::problem::{Doing as _, Problem, Result};
 
@@ -25,6 +26,8 @@ pub struct Config {
     /// Who may log in to the apps; without it nobody does, but where an app sets it for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<tls::Settings>,
 }
 
 /// Where a node listens: `127.0.0.1:8000`; `:8000` or `8000` for every address of the machine.
@@ -87,7 +90,7 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            return Ok(Self { domain, listen, zookeeper: None, services_address: None, login: None });
+            return Ok(Self { domain, listen, zookeeper: None, services_address: None, login: None, tls: None });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -112,11 +115,11 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `login`, `zookeeper` and `services_address`")
+                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `zookeeper` and `services_address`")
         })?;
-        let Self { zookeeper, services_address, login, .. } = config;
-        let login = login.map(|login| login.ready(dir)).transpose()?;
-        Ok(Self { zookeeper, services_address, login, ..Self::new(&config.domain, config.listen)? })
+        let Self { domain, .. } = Self::new(&config.domain, config.listen)?;
+        let login = config.login.map(|login| login.ready(dir)).transpose()?;
+        Ok(Self { domain, login, ..config })
     }
 
     pub fn write(&self, dir: &Path) -> Result<()> {
@@ -125,8 +128,13 @@ impl Config {
             "# A dae node. Read when it starts: `dae node serve`.\n\n\
              # Apps answer at NAME.{domain}; the node itself at {domain}.\n\
              domain: {domain}\n\
-             # Where it listens. For https put a web server in front that passes the Host header on.\n\
+             # Where it listens for plain HTTP.\n\
              listen: \"{listen}\"\n\
+             # TLS, with certificates from Let's Encrypt, whose terms you accept by that, or with your own:\n\
+             # tls:\n\
+             #   listen: \":443\"\n\
+             #   acme: {{email: you@example.com}}\n\
+             #   certificates: [{{cert: /etc/ssl/apps.pem, key: /etc/ssl/apps.key}}]\n\
              # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.\n\
              # zookeeper: zk1:2181,zk2:2181\n"
         );

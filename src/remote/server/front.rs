@@ -13,24 +13,39 @@ use tower::ServiceExt as _;
 
 use super::{Server, login};
 use crate::gateway::form::withhold;
-use crate::gateway::{Front, Request, Response, Routes, plain};
+use crate::gateway::{Front, Request, Response, plain};
 use crate::services::users::IDENTITY;
 
 pub struct NodeFront {
     domain: String,
-    routes: Arc<Routes>,
-    router: Router,
     server: Arc<Server>,
+    router: Router,
 }
 
 impl NodeFront {
     pub fn new(server: Arc<Server>) -> Self {
-        let (domain, routes_of_apps) = (server.domain.clone(), server.node.routes.clone());
-        Self { domain, routes: routes_of_apps, router: routes().with_state(server.clone()), server }
+        Self { domain: server.domain.clone(), router: routes().with_state(server.clone()), server }
     }
 
     fn is_ours(&self, request: &Request) -> bool {
         host_of(request).is_none_or(|host| is_own_host(host, &self.domain))
+    }
+
+    /// An authority asks whose a host is; or it was asked for by http and is to be had by https.
+    fn before_all(&self, request: &Request) -> Option<Response> {
+        let tls = self.server.tls.as_ref()?;
+        let proto = request.headers().get("x-forwarded-proto").map(hyper::header::HeaderValue::as_bytes);
+        if proto == Some(b"https") {
+            return None;
+        }
+        if let Some(answer) = tls.challenge(request.uri().path()) {
+            return Some(plain(StatusCode::OK, &answer));
+        }
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let to = tls.instead(&name_of(host_of(request)?).to_ascii_lowercase(), path)?;
+        let mut response = plain(StatusCode::PERMANENT_REDIRECT, &to);
+        response.headers_mut().insert(hyper::header::LOCATION, to.parse().ok()?);
+        Some(response)
     }
 
     /// A release that does not run is asked for by its own address.
@@ -38,7 +53,7 @@ impl NodeFront {
         let host = name_of(host_of(request)?).to_ascii_lowercase();
         let label = host.strip_suffix(&self.domain)?.strip_suffix('.')?;
         let (release, app) = label.split_once("--").filter(|_| is_address_of_release(label))?;
-        let known = self.routes.get(&host).is_some();
+        let known = self.server.node.routes.get(&host).is_some();
         (!known).then(|| {
             let live = format!("{app}.{}", self.domain);
             plain(
@@ -87,6 +102,9 @@ fn routes() -> Router<Arc<Server>> {
 impl Front for NodeFront {
     fn answer(&self, mut request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Request>> + Send + '_>> {
         Box::pin(async move {
+            if let Some(response) = self.before_all(&request) {
+                return Ok(response);
+            }
             if !self.is_ours(&request) {
                 // Who asks is not for a client to say.
                 withhold(request.headers_mut(), IDENTITY);

@@ -28,6 +28,7 @@ mod runs;
 mod secret;
 mod settings;
 mod store;
+pub mod tls;
 mod traffic;
 
 use std::collections::{HashMap, HashSet};
@@ -47,6 +48,7 @@ use releases::Releases;
 pub use releases::Told;
 use runs::Runs;
 use store::Store;
+use tls::Tls;
 
 use crate::app::AppName;
 use crate::node::{Node, Settings};
@@ -76,6 +78,7 @@ pub struct Server {
     commands: Mutex<HashMap<AppName, Arc<tokio::sync::Mutex<()>>>>,
     platforms: Platforms,
     logins: Logins,
+    pub tls: Option<Tls>,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// How long what nothing leads to is kept.
@@ -210,6 +213,7 @@ impl Server {
         let logins = Logins::open(&dir, home.config.login.clone(), Arc::new(hear))?;
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
+        let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
         Ok(Arc::new(Self {
             domain,
             dir,
@@ -222,6 +226,7 @@ impl Server {
             commands: Mutex::default(),
             platforms,
             logins,
+            tls,
             in_use: RwLock::default(),
             grace,
         }))
@@ -235,6 +240,12 @@ impl Server {
     /// To be called when the apps have ended.
     pub async fn end_services(&self) {
         self.platforms.stop().await;
+    }
+
+    fn look_at_certificates(&self) {
+        if let Some(tls) = &self.tls {
+            tls.look();
+        }
     }
 
     fn settings(&self) -> &Settings {

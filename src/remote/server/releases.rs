@@ -44,6 +44,11 @@ pub enum Told {
         app: AppName,
         problem: Problem,
     },
+    /// There is a new certificate for a host, good until then; or there is none, or no newer one.
+    Certificate {
+        host: String,
+        how: Result<jiff::Timestamp, Box<Problem>>,
+    },
     Collected(Collected),
 }
 
@@ -198,6 +203,7 @@ impl Server {
                 }
             };
             server.tell(&app, id, vec![end]).await;
+            server.look_at_certificates();
             server.releases.ended.notify_one();
         });
     }
