@@ -11,11 +11,11 @@ use super::{Context, Outcome};
 use crate::app::App;
 use crate::packaging::Image;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::remote::api::ReleaseId;
+use crate::remote::api::{ReleaseId, Share};
 use crate::remote::client::exit;
 use crate::remote::deploy::{millis, seconds};
 use crate::remote::kubernetes::api::{Api, Over};
-use crate::remote::kubernetes::history::{Gray, Head, Record};
+use crate::remote::kubernetes::history::{Head, Record};
 use crate::remote::kubernetes::manifests::{Source, Wanted, manifests, protected, yaml};
 use crate::remote::kubernetes::plan::{self, Change, Kind};
 use crate::remote::kubernetes::rollout::{Rollout, Terms};
@@ -72,7 +72,7 @@ pub struct Said {
     pub attach: Option<ReleaseId>,
     pub plan: bool,
     /// On whom it is tried first.
-    pub share: Option<Gray>,
+    pub share: Option<Share>,
 }
 
 #[derive(Serialize)]
@@ -145,6 +145,7 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
     if said.plan {
         return deploy.plan();
     }
+    let tried = said.share.clone();
     let (id, outcome) = block_on(deploy.run(said.message, said.share))?;
     let Some(arrived) = outcome else {
         context.say("Unchanged", format!("{id} is live already, {}", seconds(start.elapsed())));
@@ -160,6 +161,21 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
             cluster_ms: 0,
         }));
     };
+    if let Some(share) = tried {
+        let whom = super::traffic::said(&share);
+        let took = start.elapsed();
+        context.say("Gray", format!("{id} of {} for {whom} in {}", app.name, seconds(took)));
+        let url = target.cluster.url(&app.name);
+        return Ok(Box::new(Report {
+            outcome: "gray",
+            release: id,
+            url,
+            remote: target.name,
+            image: image.to_string(),
+            took_ms: millis(took),
+            cluster_ms: millis(arrived.waited),
+        }));
+    }
     finish(context, app, target, image.to_string(), arrived, start.elapsed())
 }
 
@@ -251,14 +267,14 @@ impl Deploy<'_> {
         Rollout { api, app: &self.app.name, tell, terms: self.flags.terms() }
     }
 
-    async fn run(&self, message: Option<String>, share: Option<Gray>) -> Result<(ReleaseId, Option<Arrived>)> {
+    async fn run(&self, message: Option<String>, share: Option<Share>) -> Result<(ReleaseId, Option<Arrived>)> {
         let api = self.target.connect().await?;
         let tell = |word: Word| self.context.terminal.tell(&word);
         let rollout = self.rollout(&api, &tell);
         // Before anything is sent: whether the cluster can be reached at all, and what is live there.
         let (held, records) = rollout.history().records().await?;
-        if share.is_some() {
-            rollout.may_share(&held.head)?;
+        if let Some(share) = &share {
+            rollout.may_share(&held.head, share)?;
         }
         let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
         let settled = held.head.starting.is_none() && held.head.gray.is_none() && !self.flags.force;
@@ -277,7 +293,7 @@ impl Deploy<'_> {
         record.release.message = message;
         record.release.by = Some(origin::by());
         record.release.git = origin::git(&self.app.root);
-        record.share = share.map(|share| Gray { release: id, ..share });
+        record.share = share;
         let work = async {
             rollout.history().keep(&record).await?;
             if record.share.is_some() {

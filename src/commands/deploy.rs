@@ -137,11 +137,6 @@ fn deploy(args: Args, context: &Context) -> Outcome {
     }
     let share = share(&args);
     if let Some(target) = args.which.cluster(context, Some(&app.name)).map_err(refused)? {
-        if share.is_some() {
-            return Err(Problem::new("deploy.cluster-traffic", "a cluster as a remote splits no traffic")
-                .hint("leave `--traffic` out, or deploy to a node")
-                .exit(2));
-        }
         if args.image.is_some() {
             return Err(refused(
                 Problem::new("deploy.cluster", "`--image` is for nodes, and this remote is a cluster")
@@ -150,7 +145,7 @@ fn deploy(args: Args, context: &Context) -> Outcome {
                     .exit(2),
             ));
         }
-        let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan, share: None };
+        let said = cluster_deploy::Said { message: args.message, attach: args.attach, plan: args.plan, share };
         return cluster_deploy::run(context, &app, target, args.cluster, said).map_err(refused);
     }
     args.cluster.refuse().map_err(refused)?;

@@ -9,6 +9,7 @@ use super::{Context, Outcome};
 use crate::problem::{Problem, Result};
 use crate::remote::Client;
 use crate::remote::api::{Gray, ReleaseId, Share, Traffic, TrafficChange};
+use crate::remote::kubernetes::Word;
 use crate::term::{Paint, Text, Tone};
 
 /// Show or change which visitors get the release that is tried
@@ -90,10 +91,23 @@ pub fn header(text: &str) -> Result<(String, String), String> {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let shares = parse(&args.shares)?;
     let app = args.app.name(context)?;
+    let rules = (args.header.into_iter().collect(), args.from);
+    if let Some(target) = args.which.cluster(context, Some(&app))? {
+        let found = block_on(async {
+            let api = target.connect().await?;
+            let tell = |word: Word| context.terminal.tell(&word);
+            let rollout = target.rollout(&api, &app, &tell);
+            let found = rollout.traffic().await?;
+            let Some(change) = wanted(&found, &shares, rules)? else { return Ok(found) };
+            let found = rollout.change_traffic(&change).await?;
+            told(context, &found);
+            Ok(found)
+        })?;
+        return Ok(Box::new(Report { remote: target.name, found }));
+    }
     let (client, _) = args.which.client(context, Some(&app))?;
     let found = block_on(async {
         let found = client.traffic(&app).await?;
-        let rules = (args.header.into_iter().collect(), args.from);
         let Some(change) = wanted(&found, &shares, rules)? else { return Ok(found) };
         changed(&client, &found, &change, context).await
     })?;
@@ -102,13 +116,17 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
 async fn changed(client: &Client, before: &Traffic, change: &TrafficChange, context: &Context) -> Result<Traffic> {
     let found = client.change_traffic(&before.app, change, before.live).await?;
+    told(context, &found);
+    Ok(found)
+}
+
+fn told(context: &Context, found: &Traffic) {
     let app = &found.app;
     match (&found.gray, found.live) {
         (Some(Gray { release, share }), _) => context.say("Gray", format!("{release} of {app} for {}", said(share))),
         (None, Some(live)) => context.say("Live", format!("{live} of {app}, for all visitors")),
         (None, None) => {}
     }
-    Ok(found)
 }
 
 /// What is to change. What rules there are stay when none are given, but for the end of the trial.

@@ -4,6 +4,7 @@ mod changes;
 mod cluster;
 mod commands;
 mod golden;
+mod gray;
 mod openapi;
 mod registry;
 mod releases;

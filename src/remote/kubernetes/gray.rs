@@ -3,25 +3,31 @@
 
 use serde_json::Value;
 
-use super::history::{Gray, Head, Held, Record};
+use super::history::{Head, Held, Record};
 use super::manifests::gray;
 use super::rollout::{Arrived, Rollout, overtaken, superseded};
 use super::word::Word;
 use crate::problem::{Problem, Result};
-use crate::remote::api::ReleaseId;
+use crate::remote::api::{Gray, ReleaseId, ReleaseState, Share, Traffic, TrafficChange};
 use crate::remote::client::exit;
 use crate::remote::reference::Reference;
 
-/// Who gets which release now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shares {
-    pub live: Option<ReleaseId>,
-    pub gray: Option<Gray>,
-}
-
 impl Rollout<'_> {
-    /// Whether requests can be shared out here at all, and are not yet.
-    pub fn may_share(&self, head: &Head) -> Result<()> {
+    /// Whether a release can be tried here in this way, and none is yet.
+    pub fn may_share(&self, head: &Head, share: &Share) -> Result<()> {
+        self.can_share(share)?;
+        if head.live.is_none() {
+            return Err(Problem::new("traffic.none-live", "nothing is live yet, beside which it could be tried")
+                .try_running("dae deploy")
+                .exit(exit::REFUSED));
+        }
+        match &head.gray {
+            Some(gray) => Err(busy(gray.release)),
+            None => Ok(()),
+        }
+    }
+
+    fn can_share(&self, share: &Share) -> Result<()> {
         let cluster = &self.api.cluster;
         let no = |why: &str| {
             Problem::new("traffic.cluster", format!("remote `{}` cannot share requests out", self.api.remote))
@@ -37,15 +43,11 @@ impl Rollout<'_> {
             return Err(no("requests come in by an Ingress, whose standard knows no weights")
                 .hint("with a Gateway it goes: `dae remote add NAME kubernetes ... --gateway NAMESPACE/NAME`"));
         }
-        if head.live.is_none() {
-            return Err(
-                no("nothing is live there yet, beside which it could be tried").hint("deploy it without `--traffic`")
-            );
+        if !share.networks.is_empty() {
+            return Err(no("an HTTPRoute does not know where a request comes from")
+                .hint("a share, and headers, go: `--traffic 10`, `--traffic-header NAME=VALUE`"));
         }
-        match &head.gray {
-            Some(gray) => Err(busy(gray.release)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Brings a release beside the live one, and its share of the requests to it when it is ready.
@@ -61,6 +63,11 @@ impl Rollout<'_> {
                 if problem.exit == 1 {
                     problem.exit = exit::UNHEALTHY;
                 }
+                let untried = |head: &Head| {
+                    let is_it = head.gray.as_ref().is_some_and(|gray| gray.release == id);
+                    is_it.then(|| Head { gray: None, ..head.clone() })
+                };
+                let _ = self.history().change(untried).await;
                 self.remove_gray().await;
                 Err(self.failed(record, held.head.live, problem).await)
             }
@@ -69,7 +76,7 @@ impl Rollout<'_> {
 
     async fn bring_gray(&self, record: &Record, before: &Head, secrets: &[Value]) -> Result<Arrived> {
         let id = record.release.id;
-        let share = record.share.clone().unwrap_or(Gray { release: id, percent: 0, headers: [].into() });
+        let gray_now = Gray { release: id, share: record.share.clone().unwrap_or_default() };
         for secret in secrets {
             self.apply(secret, self.terms.over).await?;
         }
@@ -86,7 +93,7 @@ impl Rollout<'_> {
         }
         let tried = |head: &Head| {
             let is_it = head.starting == Some(id);
-            is_it.then(|| Head { starting: None, gray: Some(share.clone()), ..head.clone() })
+            is_it.then(|| Head { starting: None, gray: Some(gray_now.clone()), ..head.clone() })
         };
         let held = self.history().change(tried).await.map_err(|problem| overtaken(id, problem))?;
         let held = held.ok_or_else(|| superseded(id, None))?;
@@ -102,57 +109,61 @@ impl Rollout<'_> {
             self.route(&record, head).await?;
         }
         if let Some(gray) = &head.gray {
-            (self.tell)(Word::Shared { release: gray.release, percent: gray.percent });
+            (self.tell)(Word::Shared { release: gray.release, percent: gray.share.percent });
         }
         Ok(())
     }
 
-    pub async fn shares(&self) -> Result<Shares> {
-        let head = self.history().head().await?.head;
-        Ok(Shares { live: head.live, gray: head.gray })
+    pub async fn traffic(&self) -> Result<Traffic> {
+        Ok(self.traffic_of(self.history().head().await?.head))
     }
 
-    /// Another share; `release` is the one that is meant, where somebody said.
-    pub async fn share(&self, release: Option<ReleaseId>, share: Gray) -> Result<Shares> {
+    fn traffic_of(&self, head: Head) -> Traffic {
+        Traffic { app: self.app.clone(), live: head.live, gray: head.gray }
+    }
+
+    /// Another share: 100 percent make it live, none and no rule take it back.
+    pub async fn change_traffic(&self, change: &TrafficChange) -> Result<Traffic> {
         let head = self.history().head().await?.head;
         let gray = head.gray.as_ref().ok_or_else(none)?.release;
-        if release.is_some_and(|release| release != gray) {
+        if change.release.is_some_and(|release| release != gray) {
             return Err(none().because(format!("it is {gray} that is tried")));
         }
-        let share = Gray { release: gray, ..share };
+        self.can_share(&change.share)?;
+        if change.share.percent >= 100 {
+            self.promote(gray).await?;
+            return self.traffic().await;
+        }
+        let over = change.share == Share::default();
+        let next = (!over).then(|| Gray { release: gray, share: change.share.clone() });
         let other = |head: &Head| {
             let is_it = head.gray.as_ref().is_some_and(|known| known.release == gray);
-            is_it.then(|| Head { gray: Some(share.clone()), ..head.clone() })
+            is_it.then(|| Head { gray: next.clone(), ..head.clone() })
         };
         let now = self.history().change(other).await?.ok_or_else(none)?.head;
         self.share_out(&now).await?;
-        Ok(Shares { live: now.live, gray: now.gray })
+        if over {
+            self.remove_gray().await;
+            if let Some(mut record) = self.history().record(gray).await? {
+                record.release.state = ReleaseState::Withdrawn;
+                self.history().keep(&record).await?;
+            }
+        }
+        Ok(self.traffic_of(now))
     }
 
     /// Makes the release that is tried the live one.
-    pub async fn promote(&self) -> Result<Arrived> {
+    async fn promote(&self, gray: ReleaseId) -> Result<Arrived> {
         let held = self.history().head().await?;
-        let gray = held.head.gray.as_ref().ok_or_else(none)?.release;
+        if held.head.starting.is_some() {
+            return Err(superseded(gray, held.head.starting));
+        }
         let mut record = self.history().record(gray).await?.ok_or_else(none)?;
-        let held = self.history().swap(&held, Head { starting: Some(gray), ..held.head.clone() }).await?;
         // Whoever goes on with it makes it live too.
         record.share = None;
         self.history().keep(&record).await?;
+        let held = self.history().swap(&held, Head { starting: Some(gray), ..held.head.clone() }).await?;
         self.run(&mut record, held, &[]).await
-    }
-
-    /// Takes it back; what is live gets all requests again.
-    pub async fn withdraw(&self) -> Result<Shares> {
-        let head = self.history().head().await?.head;
-        let gray = head.gray.as_ref().ok_or_else(none)?.release;
-        let none_of_it = |head: &Head| {
-            let is_it = head.gray.as_ref().is_some_and(|known| known.release == gray);
-            is_it.then(|| Head { gray: None, ..head.clone() })
-        };
-        let now = self.history().change(none_of_it).await?.ok_or_else(none)?.head;
-        self.share_out(&now).await?;
-        self.remove_gray().await;
-        Ok(Shares { live: now.live, gray: None })
     }
 }
 

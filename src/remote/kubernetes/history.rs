@@ -1,8 +1,6 @@
 //! What a cluster remembers of an app's releases: one ConfigMap a release with its record and its objects, and one, the head, that
 //! says which of them is live. The head is changed by comparing versions, so of two who deploy at once one learns of it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,7 +8,7 @@ use super::api::{Api, Failure, Over, Try, folder};
 use super::manifests::{KIND, Source, labels, selector};
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
-use crate::remote::api::{Release, ReleaseId, ReleaseState};
+use crate::remote::api::{Gray, Release, ReleaseId, ReleaseState, Share};
 use crate::remote::client::exit;
 
 /// Releases that are kept, beside the live one.
@@ -40,17 +38,6 @@ pub struct Head {
     pub env_of: Option<String>,
 }
 
-/// A release that gets a share of the requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gray {
-    pub release: ReleaseId,
-    /// Of a hundred.
-    pub percent: u8,
-    /// And every request with one of these headers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-}
-
 /// The head, and the version by which it is changed; none where there is no head yet.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
@@ -69,7 +56,7 @@ pub struct Record {
     pub source: Option<Source>,
     /// On whom it is tried, where it is not to be live at once.
     #[serde(default)]
-    pub share: Option<Gray>,
+    pub share: Option<Share>,
 }
 
 /// An app's releases on one cluster.

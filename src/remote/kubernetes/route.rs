@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::history::{Gray, Head};
+use super::history::Head;
 use super::manifests::{GRAY, Wanted, object};
+use crate::remote::api::Share;
 
 /// How requests from outside come in; nothing, where the remote has no domain.
 pub(super) fn route(wanted: &Wanted) -> Option<Value> {
@@ -51,25 +52,25 @@ pub fn dressed(object: &Value, head: &Head) -> Value {
         }
         if let Some(gray) = &head.gray {
             let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            object["spec"]["rules"] = shared(&name, gray);
+            object["spec"]["rules"] = shared(&name, &gray.share);
         }
     }
     object
 }
 
 /// Requests with one of the headers go to the gray release, and its share of all others.
-fn shared(name: &str, gray: &Gray) -> Value {
+fn shared(name: &str, share: &Share) -> Value {
     let to_gray = format!("{name}-{GRAY}");
     let mut rules = Vec::new();
-    if !gray.headers.is_empty() {
+    if !share.headers.is_empty() {
         let one =
             |(name, value): (&String, &String)| json!({"headers": [{"type": "Exact", "name": name, "value": value}]});
-        let matches: Vec<Value> = gray.headers.iter().map(one).collect();
+        let matches: Vec<Value> = share.headers.iter().map(one).collect();
         rules.push(json!({"matches": matches, "backendRefs": [{"name": to_gray, "port": 80}]}));
     }
     rules.push(json!({"backendRefs": [
-        {"name": name, "port": 80, "weight": 100 - gray.percent.min(100)},
-        {"name": to_gray, "port": 80, "weight": gray.percent.min(100)},
+        {"name": name, "port": 80, "weight": 100 - share.percent.min(100)},
+        {"name": to_gray, "port": 80, "weight": share.percent.min(100)},
     ]}));
     json!(rules)
 }
@@ -77,7 +78,7 @@ fn shared(name: &str, gray: &Gray) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remote::api::ReleaseId;
+    use crate::remote::api::{Gray, ReleaseId};
 
     #[test]
     fn hosts_and_weights_are_put_on() {
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(plain["spec"]["hostnames"], json!(["a.b", "www.example.com"]));
         assert_eq!(plain["spec"]["rules"], route["spec"]["rules"]);
         let headers = [("x-try".to_owned(), "1".to_owned())].into();
-        let gray = Some(Gray { release: ReleaseId(2), percent: 10, headers });
+        let gray = Some(Gray { release: ReleaseId(2), share: Share { percent: 10, headers, networks: Vec::new() } });
         assert_eq!(
             dressed(&route, &Head { gray, ..head })["spec"]["rules"],
             json!([

@@ -7,10 +7,10 @@ use super::openapi::Api;
 
 use dae::app::{AppName, Manifest, Scaffold, Template};
 use dae::packaging::Digest;
-use dae::remote::api::ReleaseId;
+use dae::remote::api::{Gray, ReleaseId, Share};
 use dae::remote::cluster::{BASE, Cluster, Gateway};
 use dae::remote::kubernetes::dressed;
-use dae::remote::kubernetes::history::{Gray, Head};
+use dae::remote::kubernetes::history::Head;
 use dae::remote::kubernetes::manifests::{self, Source, Wanted, environment, manifests, once, protected, yaml};
 use dae::remote::reference::Reference;
 use k8s_openapi::api::{
@@ -130,7 +130,8 @@ fn beside_a_release() {
     let image = cluster.registry.at(&Digest::of(b"image"));
     let app = &source.manifest.application;
     let wanted = Wanted { app, cluster: &cluster, image: &image, source: &source };
-    let gray = Gray { release: ReleaseId(7), percent: 10, headers: [("x-try".to_owned(), "1".to_owned())].into() };
+    let share = Share { percent: 10, headers: [("x-try".to_owned(), "1".to_owned())].into(), networks: Vec::new() };
+    let gray = Gray { release: ReleaseId(7), share };
     let head = Head { domains: vec!["www.example.com".into()], gray: Some(gray), ..Head::default() };
     let scaled = manifests(&wanted).unwrap();
     let of = |name: &str| {
