@@ -96,8 +96,14 @@ def web(config):
 
 def run(config, script, *args):
     end_when_told()
+    if script in ("python", "python3"):
+        return program(config, sys.executable, *args)
     if not script.endswith(".py"):
-        return program(config, script, *args)
+        own = None if "/" in script else of_package(script)
+        if own is None:
+            return program(config, script, *args)
+        sys.argv[:] = [script, *args]
+        sys.exit(own.load()())
     import runpy
 
     sys.argv[:] = [script, *args]
@@ -106,17 +112,37 @@ def run(config, script, *args):
     runpy.run_path(script, run_name="__main__")
 
 
+def of_package(name):
+    """The program of that name which one of the packages brings: an image holds none, they would name their maker's folders."""
+    from importlib.metadata import distributions
+
+    for distribution in distributions():
+        for entry in distribution.entry_points:
+            if entry.group == "console_scripts" and entry.name == name:
+                return entry
+    return None
+
+
 def program(config, name, *args):
     import subprocess
+    import tempfile
 
-    scripts = os.path.join(config["site"], "bin")
-    env = dict(os.environ, PATH=scripts + os.pathsep + os.environ.get("PATH", os.defpath))
-    try:
-        child = subprocess.Popen([name, *args], env=env)
-    except OSError as error:
-        sys.exit(f"dae: cannot start {name}: {error}")
-    signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
-    code = child.wait()
+    with tempfile.TemporaryDirectory(prefix="dae-") as folder:
+        # Any Python that it starts knows the app's packages too.
+        with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="utf-8") as file:
+            file.write(
+                f"import site, sys\nsys.path.remove({folder!r})\nsite.addsitedir({config['site']!r})\n"
+                f"sys.path.append({config['runtime']!r})\n"
+            )
+        before = os.environ.get("PYTHONPATH")
+        path = [folder, config["root"], *([before] if before else [])]
+        env = dict(os.environ, PYTHONPATH=os.pathsep.join(path))
+        try:
+            child = subprocess.Popen([name, *args], env=env)
+        except OSError as error:
+            sys.exit(f"dae: cannot start {name}: {error}")
+        signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+        code = child.wait()
     sys.exit(code if code >= 0 else 128 - code)
 
 

@@ -198,6 +198,10 @@ fn a_container_of_other_kinds(place: &Place, root: &Path) {
     let ran = container(0, &["run", "jobs/job.py", "-v", "a b"]).ok();
     assert_eq!(ran.stdout, "['jobs/job.py', '-v', 'a b'] beside production\n");
     assert_eq!(container(0, &["run", "sh", "-c", "pwd; exit 7"]).run().code, 7);
+    // A Python of its own, and a program that a package brings.
+    let ask = "import sys, flask, dae, other; print(sys.argv[1:])";
+    assert_eq!(container(0, &["run", "python", "-c", ask, "x"]).ok().stdout, "['x']\n");
+    assert!(container(0, &["run", "flask", "--version"]).ok().stdout.contains("Flask"));
     change(&|release| release["python"] = json!("2.7"));
     let ran = container(0, &["web"]).run();
     assert!(ran.code == 1 && ran.stderr.contains("are for Python 2.7"), "{}", ran.raw());
