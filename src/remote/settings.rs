@@ -20,6 +20,8 @@ pub struct Settings {
 /// The system refuses a variable of 128 KiB; all of them share what a program may be started with.
 const LARGEST_VALUE: usize = 64 << 10;
 const LARGEST: usize = 256 << 10;
+/// Of dae's own those that only the app's processes read: where a service is that a remote has none of.
+const ELSEWHERE: &[&str] = &["DAE_DPARK"];
 /// Would take Python or dae from under the app.
 const RESERVED: &[&str] = &["PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"];
 /// What the web processes are called.
@@ -131,7 +133,8 @@ fn name_fault(name: &str) -> Option<Problem> {
     if !good {
         return Some(fault(format!("`{}` is no name for a variable", name.escape_debug()), "letters, digits and `_`"));
     }
-    let reserved = name.to_ascii_uppercase().starts_with("DAE_") || RESERVED.contains(&name);
+    let ours = name.to_ascii_uppercase().starts_with("DAE_") && !ELSEWHERE.contains(&name);
+    let reserved = ours || RESERVED.contains(&name);
     reserved.then(|| {
         fault(
             format!("`{name}` cannot be set"),
@@ -187,8 +190,8 @@ mod tests {
     fn a_change_is_made_whole_or_not_at_all() {
         let mut settings = Settings::default();
         settings.change(&change(&[("A", "1"), ("_b", "")], &[]), |_| false).unwrap();
-        settings.change(&change(&[("C", "x=y")], &["A"]), |_| false).unwrap();
-        assert_eq!(settings.env.keys().collect::<Vec<_>>(), ["C", "_b"]);
+        settings.change(&change(&[("C", "x=y"), ("DAE_DPARK", "dask://big")], &["A"]), |_| false).unwrap();
+        assert_eq!(settings.env.keys().collect::<Vec<_>>(), ["C", "DAE_DPARK", "_b"]);
         let before = settings.clone();
         let long = "x".repeat(LARGEST_VALUE + 1);
         let refused = [

@@ -33,7 +33,7 @@ fn poem(place: &Place) {
 /// What jobs have left behind in the app.
 fn left(place: &Place) -> Vec<std::ffi::OsString> {
     let Ok(folder) = std::fs::read_dir(place.path("app/.dae/dpark")) else { return Vec::new() };
-    folder.map(|entry| entry.unwrap().file_name()).collect()
+    folder.map(|entry| entry.unwrap().file_name()).filter(|name| name != "lock").collect()
 }
 
 #[test]
@@ -137,6 +137,17 @@ print(dpark.makeRDD(range(4), 4).map(work).reduceByKey(max, 1).collect())
 ";
 
 #[test]
+fn a_cluster_without_its_client_is_told_of() {
+    let place = app("");
+    poem(&place);
+    place.write("app/words.py", SCRIPT).write("app/dev.yaml", "dpark: dask://127.0.0.1:1\n");
+    let ran = place.dae(["run", "--", "python", "words.py"]).dir("app").run();
+    assert_eq!(ran.code, 1, "{}", ran.raw());
+    assert!(ran.stderr.contains("`dask://127.0.0.1:1` is a Dask cluster"), "{}", ran.raw());
+    assert!(ran.stderr.contains("dae install 'dask[distributed]'"), "{}", ran.raw());
+}
+
+#[test]
 fn at_a_terminal_each_stage_has_a_line() {
     let place = app("");
     place.write("app/slow.py", SLOW);
@@ -152,7 +163,7 @@ fn every_engine_here_passes_its_suite() {
     let place = Place::new();
     let python = python_with(&place, "dpark", &["pytest"]);
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    for (master, passed) in [("local", "15 passed, 4 skipped"), ("process", "19 passed")] {
+    for (master, passed) in [("local", "16 passed, 6 skipped"), ("process", "22 passed")] {
         let env = [("PLATFORM_DPARK", master), ("PYTHONPATH", package.to_str().unwrap())];
         let said = platform(&place, &python, "test_dpark.py", &env);
         assert!(said.contains(passed), "{said}");

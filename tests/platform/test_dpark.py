@@ -8,6 +8,8 @@ import collections
 import gzip
 import os
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -131,6 +133,34 @@ def test_nothing_outlives_a_job_that_is_given_up(ctx, tmp_path):
 
 
 @forked
+def test_a_task_has_no_keyboard_and_no_connection_of_the_script(ctx):
+    import socket
+
+    near, far = socket.socketpair()
+
+    def use(x):
+        try:
+            near.send(b"from the task")
+        except OSError:
+            return os.read(0, 1)
+
+    with near, far:
+        assert ctx.makeRDD([1], 1).map(use).collect() == [b""]
+
+
+@forked
+def test_many_that_begin_at_once_do_not_sweep_each_others_folder_away(ctx, tmp_path):
+    script = "import os; from dae.dpark.store import store; s = store(); print(os.path.exists(s.folder)); input(); print(os.path.exists(s.folder))"
+    env = dict(os.environ, TMPDIR=str(tmp_path))
+    env.pop("DAE_APPROOT", None)
+    many = [subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, env=env, text=True) for _ in range(8)]
+    assert [one.stdout.readline() for one in many] == ["True\n"] * 8
+    assert [one.communicate("\n")[0] for one in many] == ["True\n"] * 8
+    (folder,) = tmp_path.iterdir()
+    assert os.listdir(folder) == ["lock"]
+
+
+@forked
 def test_large_results_come_whole_and_in_order(ctx):
     parts = ctx.makeRDD(range(6), 6).map(lambda x: bytes([x]) * (3 << 20)).collect()
     assert [part[:1] for part in parts] == [bytes([x]) for x in range(6)] and len(parts[-1]) == 3 << 20
@@ -207,6 +237,22 @@ def test_the_rest_of_the_names(ctx):
     assert rdd.mapPartitionsWithIndex(lambda i, it: [(i, sum(it))]).collectAsMap().keys() == {0, 1, 2, 3}
     assert sorted(rdd.groupBy(lambda x: x % 2).mapValue(len).collect()) == [(0, 500), (1, 500)]
     assert len(rdd.uniq().collect()) == 1000
+
+
+def test_a_program_in_the_midst(ctx):
+    added = ctx.accumulator(0)
+
+    def counted(x):
+        added.add(1)
+        return x
+
+    piped = ctx.makeRDD(range(4), 2).map(counted).pipe(["sed", "s/$/ %/"])
+    assert piped.map(lambda line: line.decode()).collect() == ["0 %", "1 %", "2 %", "3 %"]
+    assert added.value == 4
+    # One that reads nothing, and one that cannot be had.
+    assert ctx.makeRDD(["x" * 100_000] * 50, 1).pipe("true").collect() == []
+    with pytest.raises(FileNotFoundError):
+        ctx.makeRDD([1], 1).pipe("no-such-program").collect()
 
 
 def test_pagerank_of_a_circle_is_even(ctx):

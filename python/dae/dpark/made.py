@@ -14,7 +14,7 @@ import tempfile
 import threading
 
 from . import rdd as base
-from . import shuffle, store
+from . import shuffle, store, task
 from .dependency import GroupByAggregator, Narrow
 from .shuffle import Shuffle, in_order  # noqa: F401
 
@@ -203,11 +203,11 @@ class PipedRDD(DerivedRDD):
     def transform(self, index, it):
         heard = subprocess.DEVNULL if self.quiet else None
         child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=heard)
-        failed = []
+        failed, here = [], task.current()
 
         def feed():
             try:
-                with child.stdin as pipe:
+                with task.running(here), child.stdin as pipe:
                     for item in it:
                         line = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogateescape")
                         pipe.write(line if line.endswith(b"\n") else line + b"\n")

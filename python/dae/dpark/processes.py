@@ -210,8 +210,10 @@ def child(work, options, take, tell):
     leave_parents_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         unpatched(signal, "signal")(number, signal.SIG_DFL)
-    let_go_of_sockets()
+    let_go()
     memory.limit(memory.share(options.parallel, options.mem))
+    # Records come and go by the million, and hardly any are in a circle.
+    gc.set_threshold(50_000, 20, 50)
     while index := os.read(take, 8):
         data = done(work, int.from_bytes(index, "big"))
         for stream in (sys.stdout, sys.stderr):
@@ -274,9 +276,10 @@ def leave_parents_loop():
     set_hub(hub.Hub(default=False))
 
 
-def let_go_of_sockets():
-    """A connection of the parent's is not this process's to use or to keep open."""
+def let_go():
+    """A connection of the parent's is not this process's to use or to keep open; nor is its keyboard, for which it would wait."""
     nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
     for name in os.listdir("/dev/fd"):
         number = int(name)
         try:

@@ -62,14 +62,16 @@ class Shuffle:
 
     def combined(self, pairs):
         create, merge = self.aggregator.createCombiner, self.aggregator.mergeValue
-        gauge, found, seen = memory.Gauge(), {}, 0
-        for chunk in chunks(pairs, gauge.STEP):
-            for key, value in chunk:
+        gauge, found, seen, some = memory.Gauge(), {}, 0, memory.Gauge.STEP
+        pairs = iter(pairs)
+        while some == gauge.STEP:
+            some = 0
+            for some, (key, value) in enumerate(itertools.islice(pairs, gauge.STEP), 1):
                 if key in found:
                     found[key] = merge(found[key], value)
                 else:
                     found[key] = create(value)
-            seen += len(chunk)
+            seen += some
             if gauge.full(seen):
                 yield found.items()
                 found, seen = {}, 0

@@ -21,12 +21,15 @@ class Store:
     def __init__(self):
         base = self.base()
         os.makedirs(base, mode=0o700, exist_ok=True)
-        sweep(base)
-        self.folder = tempfile.mkdtemp(prefix="%d-" % os.getpid(), dir=base)
         self.pid = os.getpid()
-        # Held as long as this process or a child of it lives.
-        self.lock = open(os.path.join(self.folder, "lock"), "w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        with open(os.path.join(base, "lock"), "w") as making:
+            # One at a time: a folder whose lock is not held yet would be taken for a dead process's.
+            fcntl.flock(making, fcntl.LOCK_EX)
+            sweep(base)
+            self.folder = tempfile.mkdtemp(prefix="%d-" % os.getpid(), dir=base)
+            # Held as long as this process or a child of it lives.
+            self.lock = open(os.path.join(self.folder, "lock"), "w")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
         atexit.register(self.remove)
 
     @staticmethod
@@ -50,7 +53,7 @@ def sweep(base):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
-            # In use, or just being made.
+            # In use.
             pass
 
 

@@ -46,7 +46,9 @@ class FileRDD(RDD):
 
     def parts(self, begin, end, numSplits, splitSize):
         if splitSize is None:
-            splitSize = -(-(end - begin) // numSplits) if numSplits else self.DEFAULT_SPLIT_SIZE
+            # Of about one size, for tasks that are done at about one time.
+            numSplits = numSplits or -(-(end - begin) // self.DEFAULT_SPLIT_SIZE) or 1
+            splitSize = -(-(end - begin) // numSplits)
         # Parts of one size whatever the file begins with, so that the same bytes are read together.
         splitSize = max(1, splitSize)
         edges = [begin, *range((begin // splitSize + 1) * splitSize, end, splitSize), end]
