@@ -565,11 +565,23 @@ _dae() {
             dae__subcmd__help__subcmd__node,init)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__init"
                 ;;
+            dae__subcmd__help__subcmd__node,render)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__render"
+                ;;
             dae__subcmd__help__subcmd__node,serve)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__serve"
                 ;;
             dae__subcmd__help__subcmd__node,token)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__token"
+                ;;
+            dae__subcmd__help__subcmd__node__subcmd__render,keepalived)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__render__subcmd__keepalived"
+                ;;
+            dae__subcmd__help__subcmd__node__subcmd__render,nginx)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__render__subcmd__nginx"
+                ;;
+            dae__subcmd__help__subcmd__node__subcmd__render,systemd)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__render__subcmd__systemd"
                 ;;
             dae__subcmd__help__subcmd__permdir,get)
                 cmd="dae__subcmd__help__subcmd__permdir__subcmd__get"
@@ -721,6 +733,9 @@ _dae() {
             dae__subcmd__node,init)
                 cmd="dae__subcmd__node__subcmd__init"
                 ;;
+            dae__subcmd__node,render)
+                cmd="dae__subcmd__node__subcmd__render"
+                ;;
             dae__subcmd__node,serve)
                 cmd="dae__subcmd__node__subcmd__serve"
                 ;;
@@ -733,11 +748,47 @@ _dae() {
             dae__subcmd__node__subcmd__help,init)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__init"
                 ;;
+            dae__subcmd__node__subcmd__help,render)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__render"
+                ;;
             dae__subcmd__node__subcmd__help,serve)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__serve"
                 ;;
             dae__subcmd__node__subcmd__help,token)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__token"
+                ;;
+            dae__subcmd__node__subcmd__help__subcmd__render,keepalived)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__render__subcmd__keepalived"
+                ;;
+            dae__subcmd__node__subcmd__help__subcmd__render,nginx)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__render__subcmd__nginx"
+                ;;
+            dae__subcmd__node__subcmd__help__subcmd__render,systemd)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__render__subcmd__systemd"
+                ;;
+            dae__subcmd__node__subcmd__render,help)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__help"
+                ;;
+            dae__subcmd__node__subcmd__render,keepalived)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__keepalived"
+                ;;
+            dae__subcmd__node__subcmd__render,nginx)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__nginx"
+                ;;
+            dae__subcmd__node__subcmd__render,systemd)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__systemd"
+                ;;
+            dae__subcmd__node__subcmd__render__subcmd__help,help)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__node__subcmd__render__subcmd__help,keepalived)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__help__subcmd__keepalived"
+                ;;
+            dae__subcmd__node__subcmd__render__subcmd__help,nginx)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__help__subcmd__nginx"
+                ;;
+            dae__subcmd__node__subcmd__render__subcmd__help,systemd)
+                cmd="dae__subcmd__node__subcmd__render__subcmd__help__subcmd__systemd"
                 ;;
             dae__subcmd__permdir,get)
                 cmd="dae__subcmd__permdir__subcmd__get"
@@ -3028,7 +3079,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__node)
-            opts="init serve token"
+            opts="init serve token render"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3044,6 +3095,62 @@ _dae() {
         dae__subcmd__help__subcmd__node__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__render)
+            opts="nginx keepalived systemd"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__render__subcmd__keepalived)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__render__subcmd__nginx)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__render__subcmd__systemd)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4406,7 +4513,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node)
-            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token help"
+            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token render help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4428,7 +4535,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__help)
-            opts="init serve token help"
+            opts="init serve token render help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4458,6 +4565,62 @@ _dae() {
         dae__subcmd__node__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__render)
+            opts="nginx keepalived systemd"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__render__subcmd__keepalived)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__render__subcmd__nginx)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__render__subcmd__systemd)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4513,6 +4676,192 @@ _dae() {
                     return 0
                     ;;
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render)
+            opts="-C -q -v -h --json --color --quiet --verbose --help nginx keepalived systemd help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__help)
+            opts="nginx keepalived systemd help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__help__subcmd__keepalived)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__help__subcmd__nginx)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__help__subcmd__systemd)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__keepalived)
+            opts="-C -q -v -h --dir --address --interface --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__nginx)
+            opts="-C -q -v -h --dir --port --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__render__subcmd__systemd)
+            opts="-C -q -v -h --dir --user --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1151,18 +1151,19 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "init" -d 'Make a node\'s folder and its first token'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "token" -d 'Make another token; the node may be running'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l dir -d 'The node\'s folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l domain -d 'Apps answer at NAME.DOMAIN' -r
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l listen -d 'Where to listen: `127.0.0.1:8000`, or `:8000` for every address' -r
@@ -1196,9 +1197,22 @@ complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "nginx" -d 'A web server in front of the node'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "keepalived" -d 'An address shared by two machines: it is with one whose node answers'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "systemd" -d 'A unit that runs the node, from the machine\'s start on'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "init" -d 'Make a node\'s folder and its first token'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand completions" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand completions" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
@@ -1323,3 +1337,4 @@ complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "init" -d 'Make a node\'s folder and its first token'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'

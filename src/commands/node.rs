@@ -13,6 +13,7 @@ use crate::remote::server::auth::{Grant, Verb};
 use crate::remote::server::{self, Config, Listen};
 use crate::term::{Paint, Text};
 
+mod render;
 mod serve;
 
 /// Be a remote: run apps that are deployed to this machine
@@ -29,6 +30,7 @@ enum Command {
     Init(Init),
     Serve(Serve),
     Token(Token),
+    Render(render::Args),
 }
 
 /// Make a node's folder and its first token
@@ -93,6 +95,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Command::Init(init) => Ok(Box::new(init.run(context)?)),
         Command::Serve(serve) => serve::run(&context.cwd.join(serve.dir), serve.listen, serve.keep_unused, context),
         Command::Token(token) => Ok(Box::new(token.run(context)?)),
+        Command::Render(args) => render::run(args, context),
     }
 }
 

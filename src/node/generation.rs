@@ -1,8 +1,11 @@
 //! What one generation of an app consists of. Immutable: a change is the next generation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::app::{AppName, Manifest};
+use crate::problem::{Doing as _, Result};
+use crate::supervisor::Confinement;
 
 #[derive(Debug, Clone)]
 pub struct Generation {
@@ -47,6 +50,16 @@ pub struct Launch {
     pub runtime: PathBuf,
     /// Another one means other packages: what a warm parent has imported is of no use any more.
     pub edition: Edition,
+    /// What its processes may do; none: what dae may.
+    pub confine: Option<Arc<Confinement>>,
+}
+
+impl Launch {
+    /// Makes what dae has made for its processes theirs.
+    pub fn give(&self, path: &Path) -> Result<()> {
+        let given = self.confine.as_ref().map_or(Ok(()), |confine| confine.give(path));
+        given.doing(|| format!("give `{}` to its user", path.display()))
+    }
 }
 
 /// Counts how often the packages, or how they are run, may have changed.

@@ -33,7 +33,7 @@ pub use zookeeper::ZooKeeper;
 
 use crate::app::AppName;
 use crate::gateway::{Routes, Share};
-use crate::problem::{Problem, Result};
+use crate::problem::{Doing as _, Problem, Result};
 use seat::{Ask, Seat};
 use zookeeper::Registry;
 
@@ -57,6 +57,24 @@ pub struct Settings {
     pub cron: Cron,
     /// What is kept of their runs: a folder an app.
     pub cron_dir: PathBuf,
+}
+
+impl Settings {
+    /// A folder of a generation's own for sockets, and gone with what is returned. Those of an app whose processes are confined
+    /// are all in one folder.
+    pub fn run_dir(&self, generation: &Generation, of: &str) -> Result<tempfile::TempDir> {
+        let app = &generation.app;
+        let within = generation.launch.confine.as_ref().map(|_| self.app_run_dir(app));
+        let within = within.as_deref().unwrap_or(&self.run_dir);
+        let made = tempfile::Builder::new().prefix(&format!("{app}-{of}-")).tempdir_in(within);
+        made.doing(|| format!("make a folder in `{}`", within.display()))
+    }
+
+    /// What the processes of an app use of [`Settings::run_dir`], where they are confined.
+    pub fn app_run_dir(&self, app: &AppName) -> PathBuf {
+        // An app may have the name of anything else that is there.
+        self.run_dir.join(format!("@{app}"))
+    }
 }
 
 /// Where apps' Thrift services listen, and who is told of it.

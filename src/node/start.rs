@@ -61,10 +61,7 @@ pub(super) async fn start(
     warmth: Warmth,
 ) -> Result<Running> {
     let settings = &*surroundings.settings;
-    let dir = tempfile::Builder::new()
-        .prefix(&format!("{}-{number}-", generation.app))
-        .tempdir_in(&settings.run_dir)
-        .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
+    let dir = settings.run_dir(&generation, &number.to_string())?;
     let socket = dir.path().join("web");
     let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation)?);
     if !generation.manifest.needs_worker() {
@@ -73,6 +70,8 @@ pub(super) async fn start(
     }
     let notify_path = socket.with_file_name("notify");
     let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
+    generation.launch.give(&notify_path)?;
+    generation.launch.give(dir.path())?;
     let config = boot(&generation, settings, &socket, &notify_path);
     let (web, last_lines, start, parent) = match warmth.fork(number, &generation, &surroundings, &config).await {
         Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
@@ -237,7 +236,7 @@ pub(super) fn python(
     // Without a virtualenv nothing of the machine's own Python packages may leak in.
     let mut args: Vec<String> = launch.site.iter().flat_map(|_| ["-s".into(), "-S".into()]).collect();
     args.push(launch.runtime.join(script).to_string_lossy().into_owned());
-    Spec { program: launch.python.clone(), args, dir, env, io: io(settings) }
+    Spec { program: launch.python.clone(), args, dir, env, io: io(settings), confine: launch.confine.clone() }
 }
 
 /// A developer sees colours and may debug.

@@ -177,12 +177,11 @@ impl Parent {
         let settings = &*surroundings.settings;
         let source = Source { generation, number: None, process: "web" };
         let hear = listener(source, surroundings, LastLines::default())?;
-        let dir = tempfile::Builder::new()
-            .prefix(&format!("{}-parent-", generation.app))
-            .tempdir_in(&settings.run_dir)
-            .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
+        let dir = settings.run_dir(generation, "parent")?;
         let control = dir.path().join("control");
         let door = UnixListener::bind(&control).doing(|| format!("make the socket `{}`", control.display()))?;
+        generation.launch.give(&control)?;
+        generation.launch.give(dir.path())?;
         let fit = Fit::of(generation, settings);
         let spec = spec(&fit, settings, dir.path(), &control, &modules);
         let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
@@ -254,6 +253,7 @@ impl Parent {
         let hear = listener(source, surroundings, last_lines.clone()).ok()?;
         let pipe = self.dir.path().join(format!("output-{number}"));
         let outlet = Outlet::open(io(&surroundings.settings), &pipe).ok()?;
+        generation.launch.give(&outlet.path).ok()?;
         let mut config = config.clone();
         config["output"] = json!(outlet.path);
         let (reply, forked) = oneshot::channel();

@@ -67,6 +67,8 @@ impl Kept {
             _ => {}
         }
         let listener = UnixListener::bind(path)?;
+        // Who may go into the folder may connect.
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
         listener.set_nonblocking(true)?;
         kept.unix.insert(path.to_owned(), listener.try_clone()?);
         Ok(listener)

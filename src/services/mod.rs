@@ -4,6 +4,7 @@
 mod copy;
 pub mod errors;
 mod event;
+mod guarded;
 pub mod kv;
 pub mod logs;
 mod machine;
@@ -25,12 +26,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Event, Tell};
+pub use guarded::Guarded;
 pub use machine::{Disk, Kept, Machine};
 pub use platform::Platform;
 pub use shared::Shared;
 
 use crate::app::AppName;
 use crate::problem::{Doing as _, Result};
+use crate::supervisor::Owner;
 
 /// Where one app's services keep what is theirs. Both folders exist, and only the user can read them.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Space {
     pub tell: Tell,
     /// What services may use beyond their own folders.
     pub machine: Machine,
+    /// Whose processes may connect; none: anybody's.
+    pub owner: Option<Owner>,
     kept: Kept,
 }
 
@@ -77,7 +82,7 @@ impl Space {
                 .doing(|| format!("make the folder `{}`", folder.display()))?;
         }
         let machine = Machine { cache: data.join("cache"), ..Machine::default() };
-        Ok(Self { app, data, run, tell, machine, kept: Kept::default() })
+        Ok(Self { app, data, run, tell, machine, owner: None, kept: Kept::default() })
     }
 
     #[must_use]
@@ -96,6 +101,18 @@ impl Space {
     pub fn listen_unix(&self, name: &str) -> Result<UnixListener> {
         let path = self.run.join(name);
         self.kept.listen_unix(&path).doing(|| format!("make the socket `{}`", path.display()))
+    }
+
+    /// [`Space::listen`] for a service that asks for no password: whoever is not of the app is hung up on.
+    pub fn guarded(&self, service: &str) -> Result<Guarded<tokio::net::TcpListener>> {
+        let listener = tokio::net::TcpListener::from_std(self.listen(service)?);
+        Ok(Guarded::new(listener.doing(|| format!("open a port for {service}"))?, self.owner))
+    }
+
+    /// The same for [`Space::listen_unix`].
+    pub fn guarded_unix(&self, name: &str) -> Result<Guarded<tokio::net::UnixListener>> {
+        let listener = tokio::net::UnixListener::from_std(self.listen_unix(name)?);
+        Ok(Guarded::new(listener.doing(|| format!("open the socket `{name}`"))?, self.owner))
     }
 
     /// The folder for permanent files.

@@ -1,11 +1,13 @@
 //! Child processes: started, listened to, ended with all they started. Knows no apps.
 
+pub mod confine;
 pub mod guardian;
 mod memory;
 mod outlet;
 mod output;
 mod process;
 
+pub use confine::{Confinement, Owner};
 pub use memory::memory_of_group;
 pub use nix::sys::signal::Signal;
 pub use outlet::{Keyboard, Outlet};

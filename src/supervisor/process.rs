@@ -6,7 +6,8 @@
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -14,6 +15,7 @@ use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 use tokio::sync::watch;
 
+use super::confine::Confinement;
 use super::outlet::{self, Keyboard};
 use super::output::{Heard, read_lines};
 
@@ -25,6 +27,8 @@ pub struct Spec {
     pub dir: PathBuf,
     pub env: Vec<(String, String)>,
     pub io: Io,
+    /// None: it may do what dae may.
+    pub confine: Option<Arc<Confinement>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,7 @@ impl Process {
     /// Starts it; `hear` gets every line it prints, on a thread of its own.
     pub fn start(spec: &Spec, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
         let parts = match spec.io {
+            Io::Pty if spec.confine.is_some() => in_confined_pty(spec)?,
             Io::Pty => in_pty(spec)?,
             Io::Pipe => in_pipe(spec, Vec::new())?,
         };
@@ -188,29 +193,97 @@ fn hand_over(command: &mut Command, files: Vec<OwnedFd>) -> io::Result<()> {
 }
 
 fn in_pipe(spec: &Spec, files: Vec<OwnedFd>) -> io::Result<Parts> {
-    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
     let (reader, writer) = io::pipe()?;
-    let mut command = Command::new(&spec.program);
+    let mut command = command(spec);
     hand_over(&mut command, files)?;
-    let mut child = command
-        .args(&spec.args)
-        .current_dir(&spec.dir)
-        .env_clear()
-        .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0)
-        .spawn()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    lead_group(&mut command, spec, Tty::None)?;
+    let child = command.spawn()?;
+    // It holds the writer open.
+    drop(command);
     let pid = pid_of(child.id())?;
-    let wait = move || match child.wait() {
+    Ok(Parts { pid, output: Box::new(reader), keyboard: None, wait: Box::new(|| end_of(child)) })
+}
+
+fn command(spec: &Spec) -> Command {
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args).current_dir(&spec.dir).env_clear();
+    command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn end_of(mut child: Child) -> End {
+    use std::os::unix::process::ExitStatusExt as _;
+    match child.wait() {
         Ok(status) => match status.signal() {
             Some(signal) => End::Signal(signal),
             None => End::Code(status.code().unwrap_or(-1)),
         },
         Err(_) => BURIED,
+    }
+}
+
+/// Whether the standard input becomes the terminal of its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tty {
+    None,
+    Input,
+}
+
+/// What is confined leads a session too: where the kernel shares the processor by session, each has its share.
+#[cfg(target_os = "linux")]
+fn lead_group(command: &mut Command, spec: &Spec, terminal: Tty) -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let Some(confinement) = &spec.confine else {
+        command.process_group(0);
+        return Ok(());
     };
-    Ok(Parts { pid, output: Box::new(reader), keyboard: None, wait: Box::new(wait) })
+    let ready = super::confine::Ready::of(confinement)?;
+    let enter = move || {
+        // SAFETY: both calls take numbers only.
+        unsafe {
+            super::confine::check(nix::libc::setsid())?;
+            if terminal == Tty::Input {
+                super::confine::check(nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0))?;
+            }
+        }
+        ready.enter()
+    };
+    // SAFETY: between fork and exec there are system calls only, and nothing is allocated.
+    unsafe { command.pre_exec(enter) };
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lead_group(command: &mut Command, _: &Spec, _: Tty) -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+    Ok(())
+}
+
+/// As [`in_pty`], whose library knows nothing of confinement.
+fn in_confined_pty(spec: &Spec) -> io::Result<Parts> {
+    let pair = outlet::open_pty()?;
+    let keyboard = outlet::keyboard(&pair)?;
+    let name = pair.master.tty_name().ok_or_else(|| io::Error::other("the terminal has no name"))?;
+    let slave = std::fs::File::options().read(true).write(true).open(&name)?;
+    if let Some(confinement) = &spec.confine {
+        confinement.give(&name)?;
+    }
+    let mut command = command(spec);
+    command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+    lead_group(&mut command, spec, Tty::Input)?;
+    let child = command.spawn()?;
+    drop((command, pair.slave));
+    let pid = pid_of(child.id())?;
+    let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
+    let master = pair.master;
+    let wait = move || {
+        let end = end_of(child);
+        drop(master);
+        end
+    };
+    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(wait) })
 }
 
 fn in_pty(spec: &Spec) -> io::Result<Parts> {
@@ -265,6 +338,7 @@ mod tests {
             dir: "/".into(),
             env: vec![("A".into(), "b".into()), ("PATH".into(), "/usr/bin:/bin".into())],
             io,
+            confine: None,
         };
         (Process::start(&spec, move |came| drop(came.line().map(|line| tell.send(line)))).unwrap(), heard)
     }
@@ -296,7 +370,7 @@ mod tests {
         let script = "cat <&3; echo; cat <&4; echo".to_owned();
         let args = vec!["-c".into(), script];
         let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        let spec = Spec { program: "/bin/sh".into(), args, dir: "/".into(), env, io: Io::Pipe };
+        let spec = Spec { program: "/bin/sh".into(), args, dir: "/".into(), env, io: Io::Pipe, confine: None };
         let process =
             Process::start_with(&spec, files, move |came| drop(came.line().map(|line| tell.send(line)))).unwrap();
         assert_eq!(process.ended().await, End::Code(0));

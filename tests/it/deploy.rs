@@ -298,10 +298,10 @@ fn an_upload_that_is_cut_goes_on_where_it_stopped() {
 #[test]
 fn a_node_without_room_says_how_much_it_lacks_and_keeps_what_serves() {
     let place = Place::new();
-    let Some(disk) = place.small_disk("disk", 24) else { return };
+    let Some(disk) = place.small_disk("disk", 40) else { return };
     let remote = Remote::at(place, "disk/node");
     remote.deploy();
-    remote.place.write("daetest/large.bin", noise(30 << 20));
+    remote.place.write("daetest/large.bin", noise(46 << 20));
     let full = remote.dae(&["deploy"]).run();
     assert_eq!(full.code, 4, "{}", full.raw());
     let why = full.stderr.split_once("error:").unwrap().1;

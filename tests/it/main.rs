@@ -26,6 +26,7 @@ mod gateway;
 mod guardian;
 mod handlers;
 mod install;
+mod isolation;
 mod kubernetes;
 mod layers;
 mod login;

@@ -28,7 +28,7 @@ impl Ours {
         let entered = runtime.enter();
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
         let store = Shared::new(Store::new(settings));
-        runtime.spawn(memcache::serve(Listener::Unix(listener), store, CancellationToken::new()));
+        runtime.spawn(memcache::serve(Listener::Unix(listener.into()), store, CancellationToken::new()));
         drop(entered);
         Self { socket, _folder: folder, _runtime: runtime }
     }

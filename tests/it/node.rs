@@ -14,6 +14,7 @@ mod collect;
 mod crew;
 mod kills;
 mod releases;
+mod render;
 mod rollout;
 
 /// A node in `DIR/node` of a place, and a token for everything.
@@ -162,6 +163,8 @@ fn a_node_is_made_once() {
     domain: apps.example.com
     # Where it listens. For https put a web server in front that passes the Host header on.
     listen: "0.0.0.0:8000"
+    # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.
+    # zookeeper: zk1:2181,zk2:2181
     "#);
     let kept = std::fs::read(place.path("n/store.sqlite")).unwrap();
     assert!(!kept.windows(token.len()).any(|window| window == token.as_bytes()), "the token itself is kept");

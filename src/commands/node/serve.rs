@@ -16,7 +16,7 @@ use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
-use crate::remote::server::{Collected, Home, Listen, NodeFront, Server, Told};
+use crate::remote::server::{Collected, Home, Isolation, Listen, NodeFront, Over, Server, Told};
 use crate::term::{Done, Event, Line, Shown, Tone};
 
 /// How long a request may wait for an app that starts for the first time, or comes back with the node.
@@ -37,6 +37,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
     let _ = std::fs::remove_dir_all(&run_dir);
     std::fs::create_dir(&run_dir).doing(|| format!("make the folder `{}`", run_dir.display()))?;
     let service_notices = run_dir.join(node::SERVICES);
+    std::fs::create_dir(&service_notices).doing(|| format!("make the folder `{}`", service_notices.display()))?;
     // An app is not told what the node's own environment holds.
     let mut inherited = context.environment.clone();
     inherited.retain(|(name, _)| INHERITED.contains(&name.as_str()));
@@ -81,6 +82,8 @@ async fn serve(
     let node = Node::new(settings, Arc::new(Routes::default()), events);
     let teller = terminal.clone();
     let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
+    terminal.tell(&Apart::of(&server.isolation));
+    let watching = tokio::spawn(server.clone().keep_apart());
     let hearing = tokio::spawn(server.clone().hear(heard));
     let mut doors = vec![Door { listener, tls: None }];
     let mut url = format!("http://{}:{}", home.config.domain, address.port());
@@ -118,6 +121,7 @@ async fn serve(
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
     node.stop(DRAIN.saturating_sub(told.elapsed())).await;
     server.end_services().await;
+    watching.abort();
     hearing.abort();
     Ok(())
 }
@@ -162,6 +166,34 @@ impl Event for Ready {
     }
 }
 
+/// How the apps are kept apart.
+#[derive(Debug, Serialize)]
+struct Apart {
+    has: Vec<String>,
+    lacks: Vec<String>,
+}
+
+impl Apart {
+    fn of(isolation: &Isolation) -> Self {
+        Self { has: isolation.has(), lacks: isolation.lacks().to_vec() }
+    }
+}
+
+impl Event for Apart {
+    fn show(&self) -> Shown<'_> {
+        let mut text = format!("isolation: {}", self.has.join(", "));
+        for lacks in &self.lacks {
+            text.push_str("; no ");
+            text.push_str(lacks);
+        }
+        Shown::Line(Line::new(Tone::Plain, "Apart", text))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "event": "isolation", "has": self.has, "lacks": self.lacks })
+    }
+}
+
 /// What a node's owner sees of it.
 struct Shows(Told);
 
@@ -186,6 +218,7 @@ impl Event for Shows {
                 Shown::Line(Line::good("TLS", format!("{host}, until {}", until.strftime("%Y-%m-%d %H:%M UTC"))))
             }
             Told::Certificate { host, how: Err(problem) } => bad(format!("{host}: {problem}")),
+            Told::Over(Over { app, text }) => Shown::Line(Line::warning(format!("{app}: {text}"))),
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
@@ -218,6 +251,7 @@ impl Event for Shows {
                 value
             }
             Told::Login { app, problem } => json!({ "event": "login", "app": app, "problem": problem }),
+            Told::Over(Over { app, text }) => json!({ "event": "over", "app": app, "text": text }),
             Told::Node(event) => to_value(event).unwrap_or_default(),
         }
     }

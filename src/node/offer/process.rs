@@ -39,15 +39,15 @@ impl Answering {
         let settings = &*surroundings.settings;
         let rollout = settings.rollout;
         let services = &generation.manifest.services;
-        let dir = tempfile::Builder::new()
-            .prefix(&format!("{}-{number}-services-", generation.app))
-            .tempdir_in(&settings.run_dir)
-            .doing(|| format!("make a folder in `{}`", settings.run_dir.display()))?;
+        let dir = settings.run_dir(generation, &format!("{number}-services"))?;
         let (lender_path, notify_path) = (dir.path().join("lender"), dir.path().join("notify"));
         let lender =
             UnixListener::bind(&lender_path).doing(|| format!("make the socket `{}`", lender_path.display()))?;
         let notify =
             UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
+        for path in [&*lender_path, &*notify_path, dir.path()] {
+            generation.launch.give(path)?;
+        }
         let told: Vec<_> = services
             .iter()
             .map(|service| {

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::blobs::Blobs;
+use super::isolation::give_secrets;
 use crate::app::AppName;
 use crate::packaging::{
     self, APP_DIR, Digest, Key, Limits, RELEASE_FILE, RUNTIME_DIR, ReleaseFile, SEALED_FILE, SITE_DIR,
@@ -53,6 +54,8 @@ pub struct Assembly<'a> {
     pub blobs: &'a Blobs,
     /// Opens what is sealed.
     pub key: &'a Key,
+    /// Whose what was sealed is, once it is opened; none: the node's.
+    pub user: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +164,9 @@ impl Assembly<'_> {
         packaging::unseal(&bytes, self.key, &opened).map_err(|problem| {
             problem.try_running("dae deploy").hint("in the app's folder, to seal them for this one")
         })?;
+        if let Some(user) = self.user {
+            give_secrets(&opened, user)?;
+        }
         link_tree(&opened, root, &["permdir"])?;
         fs::remove_dir_all(&opened)?;
         Ok(())
@@ -413,7 +419,7 @@ mod tests {
         let app = AppName::parse("a").unwrap();
         let blobs = Blobs::open(dir, Disk::of(dir)).unwrap();
         let key = Key::generate();
-        let assembly = Assembly { dir, blobs: &blobs, key: &key };
+        let assembly = Assembly { dir, blobs: &blobs, key: &key, user: None };
         let site = layer(&[("dae/site/web/__init__.py", b"site"), ("dae/runtime/dae/boot.py", b"boot")]);
         let code = |text: &str| layer(&[("dae/app/app.py", text.as_bytes()), ("dae/app/permdir/x", b"no")]);
         let first = image(&blobs, &app, &[site.clone(), code("1"), release("a")]);
@@ -451,10 +457,10 @@ mod tests {
         let code = layer(&[("dae/app/conf/open", b"o"), ("dae/app/local_config.py", b"another")]);
         let image = image(&blobs, &app, &[code, sealed, release("a")]);
         let other = Key::generate();
-        let problem = Assembly { dir, blobs: &blobs, key: &other }.release(&app, &image).unwrap_err();
+        let problem = Assembly { dir, blobs: &blobs, key: &other, user: None }.release(&app, &image).unwrap_err();
         assert_eq!(problem.code, "sealed.open");
         assert!(folders_in(&dir.join("apps/a/releases")).is_empty(), "nothing is left of it");
-        let assembled = Assembly { dir, blobs: &blobs, key: &key }.release(&app, &image).unwrap();
+        let assembled = Assembly { dir, blobs: &blobs, key: &key, user: None }.release(&app, &image).unwrap();
         let at = |path: &str| assembled.root.join(path);
         assert_eq!(fs::read(at("local_config.py")).unwrap(), b"KEY = 1");
         assert_eq!(fs::metadata(at("conf/secret")).unwrap().mode() & 0o777, 0o600);
@@ -472,7 +478,7 @@ mod tests {
         let app = AppName::parse("a").unwrap();
         let blobs = Blobs::open(dir, Disk::of(dir)).unwrap();
         let key = Key::generate();
-        let assembly = Assembly { dir, blobs: &blobs, key: &key };
+        let assembly = Assembly { dir, blobs: &blobs, key: &key, user: None };
         for (layers, why) in [
             (vec![], "none of its layers"),
             (vec![release("b")], "it is of the app `b`"),

@@ -22,13 +22,10 @@ impl Server {
     /// `words` are a Python file of the app's, a program of its packages, or any program there is, and arguments.
     pub(super) fn prepare(&self, generation: &Generation, words: &[String]) -> Result<Prepared> {
         let settings = self.settings();
-        let run_dir = &settings.run_dir;
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{}-run-", generation.app))
-            .tempdir_in(run_dir)
-            .doing(|| format!("make a folder in `{}`", run_dir.display()))?;
+        let folder = settings.run_dir(generation, "run")?;
         virtualenv(folder.path(), &generation.launch)
             .doing(|| format!("make a Python in `{}`", folder.path().display()))?;
+        generation.launch.give(folder.path())?;
         let bin = folder.path().join("bin");
         let mut env = contract::environment(generation, settings.environment, &settings.inherited);
         let mut before = |name: &str, value: String, sign: &str| {
@@ -51,7 +48,8 @@ impl Server {
         } else {
             (PathBuf::from(first), rest.to_vec())
         };
-        Ok(Prepared { spec: Spec { program, args, dir: generation.root.clone(), env, io: Io::Pipe }, folder })
+        let (dir, confine) = (generation.root.clone(), generation.launch.confine.clone());
+        Ok(Prepared { spec: Spec { program, args, dir, env, io: Io::Pipe, confine }, folder })
     }
 }
 

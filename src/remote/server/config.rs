@@ -1,5 +1,6 @@
 //! node.yaml: what a node's owner decides.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::isolation::{Apart, Limits};
 use super::login::Settings as Login;
 use super::tls;
+use crate::app::AppName;
 use crate::node::ZooKeeper;
 use crate::problem::{Doing as _, Problem, Result};
 
@@ -28,6 +31,13 @@ pub struct Config {
     pub login: Option<Login>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<tls::Settings>,
+    #[serde(default)]
+    pub isolation: Apart,
+    /// For every app that has none of its own in `apps`.
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub apps: BTreeMap<AppName, Limits>,
 }
 
 /// Where a node listens: `127.0.0.1:8000`; `:8000` or `8000` for every address of the machine.
@@ -90,7 +100,9 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            return Ok(Self { domain, listen, zookeeper: None, services_address: None, login: None, tls: None });
+            let (isolation, limits, apps) = Default::default();
+            let (zookeeper, services_address, login, tls) = (None, None, None, None);
+            return Ok(Self { domain, listen, zookeeper, services_address, login, tls, isolation, limits, apps });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -115,7 +127,7 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `zookeeper` and `services_address`")
+                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `zookeeper`, `services_address`, `isolation`, `limits` and `apps`")
         })?;
         let Self { domain, .. } = Self::new(&config.domain, config.listen)?;
         let login = config.login.map(|login| login.ready(dir)).transpose()?;

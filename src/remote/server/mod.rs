@@ -16,6 +16,8 @@ mod config;
 mod control;
 mod disk;
 mod front;
+mod isolation;
+
 mod login;
 mod logs;
 mod plan;
@@ -24,6 +26,7 @@ mod processes;
 mod refusal;
 mod registry;
 mod releases;
+pub mod render;
 mod runs;
 mod secret;
 mod settings;
@@ -43,6 +46,7 @@ pub use front::NodeFront;
 use login::Logins;
 
 pub use collect::Collected;
+pub use isolation::{Isolation, Over};
 use platforms::Platforms;
 use releases::Releases;
 pub use releases::Told;
@@ -54,6 +58,7 @@ use crate::app::AppName;
 use crate::node::{Node, Settings};
 use crate::packaging::{Digest, Key};
 use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::Owner;
 
 /// A node's folder, held by one process.
 pub struct Home {
@@ -79,6 +84,7 @@ pub struct Server {
     platforms: Platforms,
     logins: Logins,
     pub tls: Option<Tls>,
+    pub isolation: Isolation,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// How long what nothing leads to is kept.
@@ -214,6 +220,7 @@ impl Server {
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
         let domain = home.config.domain.clone();
         let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
+        let isolation = Isolation::open(&dir, &home.config, &node.settings)?;
         Ok(Arc::new(Self {
             domain,
             dir,
@@ -227,6 +234,7 @@ impl Server {
             platforms,
             logins,
             tls,
+            isolation,
             in_use: RwLock::default(),
             grace,
         }))
@@ -246,6 +254,11 @@ impl Server {
         if let Some(tls) = &self.tls {
             tls.look();
         }
+    }
+
+    /// Whose the processes of the app with that number are.
+    fn owner(&self, number: u32) -> Owner {
+        self.isolation.user(number).map_or(Owner::Number(number), Owner::User)
     }
 
     fn settings(&self) -> &Settings {

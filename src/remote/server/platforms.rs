@@ -1,13 +1,16 @@
 //! The services of a node's apps: each app has its own, from its first release on for as long as the node runs.
 
 use std::collections::HashMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::Mutex;
 
 use crate::app::AppName;
-use crate::problem::Result;
+use crate::problem::{Doing as _, Result};
 use crate::services::{Machine, Platform, Space, Tell};
+use crate::supervisor::Owner;
 
 pub(super) struct Platforms {
     /// An app's data is in `APP/data` below it.
@@ -21,16 +24,22 @@ impl Platforms {
         Self { apps, run, running: Mutex::default() }
     }
 
-    /// What the processes of `app` are told of its services; they are started where they do not run yet.
+    /// What the processes of `app`, whose owner is `owner`, are told of its services; they are started where they do not run yet.
     /// `code` is the folder of the release that wants them.
-    pub async fn env(&self, app: &AppName, code: &Path) -> Result<Vec<(String, String)>> {
+    pub async fn env(&self, app: &AppName, code: &Path, owner: Owner) -> Result<Vec<(String, String)>> {
         let mut running = self.running.lock().await;
         if !running.contains_key(app) {
             let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
             let (data, permdir) = (own.join("data"), Some(own.join("permdir")));
             let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
             let machine = Machine { code, permdir, cache, ..Machine::default() };
-            let space = Space::new(app.clone(), data, run, Tell::nobody())?.on(machine);
+            let mut space = Space::new(app.clone(), data, run, Tell::nobody())?.on(machine);
+            space.owner = Some(owner);
+            if let Owner::User(user) = owner {
+                let given = std::os::unix::fs::chown(&space.run, None, Some(user));
+                let open = || std::fs::set_permissions(&space.run, Permissions::from_mode(0o710));
+                given.and_then(|()| open()).doing(|| format!("open `{}` to the app", space.run.display()))?;
+            }
             running.insert(app.clone(), Platform::start(&space).await?);
         }
         let provided = running.get(app).map(Platform::provided).unwrap_or_default();

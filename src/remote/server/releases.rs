@@ -50,6 +50,7 @@ pub enum Told {
         how: Result<jiff::Timestamp, Box<Problem>>,
     },
     Collected(Collected),
+    Over(super::Over),
 }
 
 pub struct Releases {
@@ -173,6 +174,7 @@ impl Server {
     pub(super) fn interpreter(&self, minor: &str) -> Result<Interpreter> {
         let fitting = |pythons: &[Interpreter]| {
             let fitting = pythons.iter().filter(|python| python.version.minor() == minor && python.path.exists());
+            let fitting = fitting.filter(|python| self.isolation.reaches(&python.path));
             fitting.max_by_key(|python| python.version).cloned()
         };
         let known = fitting(&self.releases.pythons());
@@ -356,7 +358,8 @@ impl Server {
         let image = Digest::parse(&release.image)?;
         super::blocking(move || {
             let _using = server.using();
-            Assembly { dir: &server.dir, blobs: &server.blobs, key: &server.key }.release(&app, &image)
+            let user = server.isolation.user(server.store.number(&app)?);
+            Assembly { dir: &server.dir, blobs: &server.blobs, key: &server.key, user }.release(&app, &image)
         })
         .await
     }
@@ -373,7 +376,15 @@ impl Server {
         let server = self.clone();
         let python = super::blocking(move || server.interpreter(&minor)).await?;
         let settings = self.settings_of(app, Some(release.id))?;
-        let mut env = self.platforms.env(app, &assembled.root).await?;
+        let number = self.store.number(app)?;
+        let confine = {
+            let (server, app, assembled) = (self.clone(), app.clone(), assembled.clone());
+            let python = python.path.clone();
+            let work = move || server.isolation.confine(&app, number, &assembled, &python, server.settings());
+            super::blocking(work).await?
+        };
+        let mut env = self.platforms.env(app, &assembled.root, confine.owner()).await?;
+        env.extend(self.isolation.environment(app, &confine, self.settings()));
         env.retain(|(name, _)| !settings.env.contains_key(name));
         env.extend(settings.told());
         let generation = Generation {
@@ -385,6 +396,7 @@ impl Server {
                 site: Some(assembled.site.clone()),
                 runtime: assembled.runtime.clone(),
                 edition: Edition::default(),
+                confine: Some(confine),
             },
             release: Some(release.id.to_string()),
             brought_by: Some(brought_by.to_string()),

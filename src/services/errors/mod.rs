@@ -11,7 +11,6 @@ mod store;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use edit::last_edit;
@@ -24,7 +23,7 @@ use crate::problem::{Doing as _, Problem, Result};
 /// Listens on a port of its own, and keeps what is reported below the space.
 #[expect(clippy::unused_async, reason = "it is started as all services are")]
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::from_std(space.listen("errors")?).doing(|| "open a port for errors")?;
+    let listener = space.guarded("errors")?;
     let address = listener.local_addr().doing(|| "find the port for errors")?;
     // Any web page may send requests to this machine; only who was told the key may report.
     let key = space.kept.word("errors", random_key)?;

@@ -21,7 +21,7 @@ use super::event::Event;
 use super::secrets::Secrets;
 use super::store::{Added, Store};
 use crate::problem::Result;
-use crate::services::{Space, Tell};
+use crate::services::{Guarded, Space, Tell};
 
 /// Whoever sends a report when the services end may finish it within this.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -55,7 +55,7 @@ impl Intake {
     }
 
     /// Takes reports until `stop`.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self: Arc<Self>, listener: Guarded<TcpListener>, stop: CancellationToken) {
         let routes = Router::new()
             .route("/api/{project}/envelope/", post(envelope))
             .route("/api/{project}/envelope", post(envelope))

@@ -10,7 +10,6 @@ mod server;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use category::Categories;
@@ -25,7 +24,7 @@ use crate::problem::{Doing as _, Result};
 /// Listens on a port of its own, and keeps what comes in `logs/scribe` beside the space's data.
 #[expect(clippy::unused_async, reason = "it is started as all services are")]
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::from_std(space.listen("scribe")?).doing(|| "open a port for logs")?;
+    let listener = space.guarded("scribe")?;
     let address = listener.local_addr().doing(|| "find the port for logs")?;
     let stop = CancellationToken::new();
     let server = Arc::new(Server::new(space));

@@ -16,7 +16,7 @@ use super::Categories;
 use super::forward::Forwarder;
 use super::scribe::{self, About, Entry, LARGEST, Outcome, Wants};
 use crate::app::DevSettings;
-use crate::services::{Space, Tell};
+use crate::services::{Guarded, Space, Tell};
 
 /// So many clients at once: every thread of an app may have one.
 const MOST_CLIENTS: usize = 500;
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Takes logs until `stop`.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self: Arc<Self>, listener: Guarded<TcpListener>, stop: CancellationToken) {
         let (clients, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CLIENTS)));
         loop {
             let stream = tokio::select! {

@@ -7,7 +7,6 @@ mod store;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use message::{Message, Part};
@@ -20,7 +19,7 @@ use crate::problem::{Doing as _, Result};
 /// Listens on a port of its own, and keeps what comes below the space.
 #[expect(clippy::unused_async, reason = "it is started as all services are")]
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::from_std(space.listen("mail")?).doing(|| "open a port for mail")?;
+    let listener = space.guarded("mail")?;
     let address = listener.local_addr().doing(|| "find the port for mail")?;
     let store = Arc::new(Store::new(&space.data));
     let stop = CancellationToken::new();

@@ -14,7 +14,7 @@ use super::Message;
 use super::smtp::{Action, Session};
 use super::store::{Coming, Store};
 use crate::problem::Problem;
-use crate::services::Tell;
+use crate::services::{Guarded, Tell};
 
 /// A message may have so many bytes.
 pub const LARGEST: u64 = 32 << 20;
@@ -26,7 +26,8 @@ const IDLE: Duration = Duration::from_mins(5);
 const PIECE: usize = 64 << 10;
 
 /// Takes mail until `stop`.
-pub async fn serve(listener: TcpListener, store: Arc<Store>, tell: Tell, stop: CancellationToken) {
+pub async fn serve(listener: impl Into<Guarded<TcpListener>>, store: Arc<Store>, tell: Tell, stop: CancellationToken) {
+    let listener = listener.into();
     let (clients, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CLIENTS)));
     loop {
         let stream = tokio::select! {

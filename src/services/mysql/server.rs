@@ -272,7 +272,7 @@ fn spawn(
         env.push(("LISTEN_FDS".into(), (files.len() - 1).to_string()));
     }
     // It needs to know its own number (sd_listen_fds(3)), which only a shell can tell it.
-    let spec = Spec { program: "/bin/sh".into(), args: all, dir: data.to_owned(), env, io: Io::Pipe };
+    let spec = Spec { program: "/bin/sh".into(), args: all, dir: data.to_owned(), env, io: Io::Pipe, confine: None };
     let hear = {
         let said = said.clone();
         move |came: Heard<'_>| {

@@ -30,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use client::{Client, Seen};
 
-use super::{Running, Space, Tell};
+use super::{Guarded, Running, Space, Tell};
 use crate::problem::{Doing as _, Result};
+use crate::supervisor::Owner;
 
 /// The largest body of a job, in bytes; beanstalkd's own default is a sixteenth of it.
 pub const MAX_JOB: u32 = 1 << 20;
@@ -60,13 +61,14 @@ pub fn start(space: &Space) -> Result<Running> {
     let address = listener.local_addr().doing(|| "find the queue's port")?;
     let settings = Settings { folder: space.data.join("queue"), max_job: MAX_JOB, sync: Sync::EveryJob };
     let stop = CancellationToken::new();
-    let task = apart(listener, settings, space.tell.clone(), stop.clone())?;
+    let task = apart(listener, space.owner, settings, space.tell.clone(), stop.clone())?;
     Ok(Running::new("queue", vec![("DAE_QUEUE".into(), address.to_string())], stop, task))
 }
 
 /// Serves on threads of its own, for one of them may wait for the disk.
 fn apart(
     listener: std::net::TcpListener,
+    owner: Option<Owner>,
     settings: Settings,
     tell: Tell,
     stop: CancellationToken,
@@ -76,7 +78,7 @@ fn apart(
     let (end, ended) = oneshot::channel::<()>();
     let serving = async move {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
-        serve(listener, settings, tell, stop).await;
+        serve(Guarded::new(listener, owner), settings, tell, stop).await;
     };
     std::thread::Builder::new()
         .name("queue".into())
@@ -92,8 +94,8 @@ fn apart(
 }
 
 /// Answers on `listener` until `stop`. On a runtime of several threads one of them may wait for the disk.
-pub async fn serve(listener: TcpListener, settings: Settings, tell: Tell, stop: CancellationToken) {
-    server::serve(listener, settings, tell, stop).await;
+pub async fn serve(listener: impl Into<Guarded<TcpListener>>, settings: Settings, tell: Tell, stop: CancellationToken) {
+    server::serve(listener.into(), settings, tell, stop).await;
 }
 
 /// What the reader makes of a client's bytes; for the fuzzer.

@@ -16,7 +16,7 @@ use super::journal::{Journal, lock};
 use super::stats::Server;
 use super::store::Store;
 use crate::problem::Result;
-use crate::services::Tell;
+use crate::services::{Guarded, Tell};
 
 /// So many answers are gathered before they are sent, in bytes.
 const MUCH: usize = 128 << 10;
@@ -54,7 +54,7 @@ impl Queue {
 }
 
 /// Answers on `listener` until `stop`; the journal is opened when the first client comes.
-pub(super) async fn serve(listener: TcpListener, settings: Settings, tell: Tell, stop: CancellationToken) {
+pub(super) async fn serve(listener: Guarded<TcpListener>, settings: Settings, tell: Tell, stop: CancellationToken) {
     let clients = TaskTracker::new();
     let mut queue: Option<Arc<Queue>> = None;
     let mut keeper = None;

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Order;
@@ -32,7 +31,7 @@ enum Outcome {
 
 /// Hears orders until nobody takes them any more; returns where.
 pub fn listen(space: &Space, orders: mpsc::Sender<Control>) -> Result<String> {
-    let listener = UnixListener::from_std(space.listen_unix("state")?).doing(|| "listen for `dae state`")?;
+    let listener = space.guarded_unix("state")?;
     tokio::spawn(async move {
         loop {
             let stream = tokio::select! {

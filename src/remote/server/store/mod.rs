@@ -3,6 +3,7 @@
 
 mod domains;
 mod images;
+mod numbers;
 mod releases;
 mod runs;
 mod settings;
@@ -112,10 +113,17 @@ CREATE TABLE runs (
 ALTER TABLE apps ADD COLUMN gray INTEGER;
 ALTER TABLE apps ADD COLUMN share TEXT;
 ",
+    "
+-- What tells the processes of one app from those of another; from 1 on, and never used twice.
+CREATE TABLE numbers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    app TEXT NOT NULL UNIQUE
+) STRICT;
+",
 ];
 
 /// The schema's version, kept in SQLite's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 impl Store {
     /// Makes the file, or opens one that is there.

@@ -16,7 +16,6 @@ mod store;
 mod tree;
 mod writer;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Answer, Client, Listed};
@@ -31,7 +30,7 @@ use crate::services::{Running, Space};
 /// Listens; the store is opened for the first connection.
 #[expect(clippy::unused_async, reason = "as every service is started")]
 pub async fn start(space: &Space) -> Result<Running> {
-    let listener = TcpListener::from_std(space.listen("beansdb")?).doing(|| "listen for beansdb")?;
+    let listener = space.guarded("beansdb")?;
     let address = listener.local_addr().doing(|| "listen for beansdb")?;
     let shelf = Shelf::new(space.data.join("beansdb"), space.tell.clone());
     let stop = CancellationToken::new();

@@ -20,6 +20,7 @@ use super::shelf::Shelf;
 use super::stats::Stats;
 use super::store::{Compaction, Store, Stored, Written};
 use crate::problem::{Problem, Result};
+use crate::services::Guarded;
 
 /// So much of an answer is collected before it is sent.
 const PIECE: usize = 1 << 20;
@@ -33,8 +34,8 @@ const READ: usize = 1 << 16;
 const CLOSING: &str = "SERVER_ERROR the store is closing";
 
 /// Serves until it is told to stop; everything is written then.
-pub async fn serve(listener: TcpListener, shelf: Shelf, stop: CancellationToken) {
-    let shelf = Arc::new(shelf);
+pub async fn serve(listener: impl Into<Guarded<TcpListener>>, shelf: Shelf, stop: CancellationToken) {
+    let (listener, shelf) = (listener.into(), Arc::new(shelf));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

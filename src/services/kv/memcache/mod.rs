@@ -25,7 +25,6 @@ pub use session::{Ran, Session, Then};
 pub use settings::Settings;
 pub use store::Store;
 
-use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::problem::{Doing as _, Result};
@@ -36,10 +35,9 @@ const SOCKET: &str = "memcache.sock";
 
 /// Starts an app's memcached on a free port of this machine and on a socket. It is empty at its start, as every memcached is.
 pub fn start(space: &Space) -> Result<Running> {
-    let (tcp, unix) = (space.listen("memcache")?, space.listen_unix(SOCKET)?);
+    let (tcp, unix) = (space.guarded("memcache")?, space.guarded_unix(SOCKET)?);
     let port = tcp.local_addr().doing(|| "learn the port of memcache")?.port();
-    let tcp = Listener::Tcp(TcpListener::from_std(tcp).doing(|| "listen for clients of memcache")?);
-    let unix = Listener::Unix(UnixListener::from_std(unix).doing(|| "listen for clients of memcache")?);
+    let (tcp, unix) = (Listener::Tcp(tcp), Listener::Unix(unix));
     let store = Shared::new(Store::new(Settings::default()));
     let stop = CancellationToken::new();
     let (mine, token) = (store.clone(), stop.clone());

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::number;
 use super::session::{Session, Then};
 use super::store::Store;
+use crate::services::Guarded;
 
 /// How much room there is at least for what comes next.
 const READ: usize = 16 << 10;
@@ -46,8 +47,8 @@ impl Shared {
 /// Where clients come from.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+    Tcp(Guarded<TcpListener>),
+    Unix(Guarded<UnixListener>),
 }
 
 /// Serves clients until `stop`; those that are there are then let go.
