@@ -161,8 +161,13 @@ fn a_node_is_made_once() {
 
     # Apps answer at NAME.apps.example.com; the node itself at apps.example.com.
     domain: apps.example.com
-    # Where it listens. For https put a web server in front that passes the Host header on.
+    # Where it listens for plain HTTP.
     listen: "0.0.0.0:8000"
+    # TLS, with certificates from Let's Encrypt, whose terms you accept by that, or with your own:
+    # tls:
+    #   listen: ":443"
+    #   acme: {email: you@example.com}
+    #   certificates: [{cert: /etc/ssl/apps.pem, key: /etc/ssl/apps.key}]
     # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.
     # zookeeper: zk1:2181,zk2:2181
     "#);
