@@ -6021,7 +6021,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__serve)
-            opts="-p -C -q -v -h --port --host --cold --poll --detach --no-cron --open --fresh --json --color --quiet --verbose --help"
+            opts="-p -C -q -v -h --port --host --cold --poll --verify-reload --detach --no-cron --open --fresh --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -565,6 +565,7 @@ always\t''
 never\t''"
 complete -c dae -n "__fish_dae_using_subcommand serve" -l cold -d 'Start a new Python for every reload, instead of forking one that has imported the packages'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l poll -d 'Look for changed files by the clock, where the system does not tell of them'
+complete -c dae -n "__fish_dae_using_subcommand serve" -l verify-reload -d 'Start the app cold once more behind every warm reload, and tell what is not alike'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l detach -d 'Go on in the background; `dae stop` ends it'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l no-cron -d 'Run scheduled tasks only by hand: `dae cron run`'
 complete -c dae -n "__fish_dae_using_subcommand serve" -l open -d 'Open the app in a browser'

@@ -13,6 +13,7 @@ Run as a program: ``python boot.py`` with the value in ``DAE_BOOT``. Its keys:
                 {"broken": {...}}
     learn       whether "learned" is wanted
     environment SDK | production
+    likeness    path of the file that tells what the process is like, for --verify-reload; or null
     env         the variables that are this generation's own: for parent.py; here they are set already
 """
 

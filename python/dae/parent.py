@@ -44,6 +44,10 @@ def main():
 
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     control.connect(config["control"])
+    if config.get("likeness"):
+        from dae import likeness
+
+        likeness.note_machinery()
     parent = Parent(config, control)
     parent.preload()
     parent.run()

@@ -58,6 +58,10 @@ class Server(gunicorn.app.base.BaseApplication):
 
 def ready(config):
     """Tells that this worker answers; before that, where a warm parent is kept, what it could import for the next one."""
+    if config.get("likeness"):
+        from dae import likeness
+
+        likeness.write(config["likeness"], config["root"])
     names = source.borrowed(config["root"]) if config["learn"] else None
     if names is not None:
         tell(config, {"learned": names})
@@ -77,6 +81,10 @@ def tell(config, message):
 
 
 def serve(config):
+    if config.get("likeness"):
+        from dae import likeness
+
+        likeness.note_machinery()
     if config["environment"] == "SDK":
         source.never_stale(config["root"])
     Server(config).run()

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{Context, Outcome, foreground, services};
 use crate::app::{self, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Named, Notice, Served, Session, Tagged, port};
-use crate::node::Cron;
+use crate::node::{Cron, Verify};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::state::SOCKET;
 use crate::services::{Shared, Tell};
@@ -47,6 +47,9 @@ pub struct Args {
     /// Look for changed files by the clock, where the system does not tell of them
     #[arg(long)]
     pub poll: bool,
+    /// Start the app cold once more behind every warm reload, and tell what is not alike
+    #[arg(long, conflicts_with = "cold")]
+    pub verify_reload: bool,
     /// Go on in the background; `dae stop` ends it
     #[arg(long)]
     pub detach: bool,
@@ -172,6 +175,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
             named,
             run_dir: context.dirs.run.clone(),
             cold: args.cold,
+            verify: if args.verify_reload { Verify::Reloads } else { Verify::Nothing },
             notice: if args.poll { Notice::ByClock } else { Notice::BySystem },
             cache_dir: context.dirs.cache.clone(),
             inherited: context.environment.clone(),

@@ -48,6 +48,10 @@ pub enum Event {
     Broken {
         problem: Problem,
     },
+    /// A cold start was compared with the warm reload before it.
+    Verified {
+        problem: Option<Problem>,
+    },
     /// Changed files are looked for by the clock.
     Polling {
         because: String,
@@ -98,7 +102,8 @@ impl term::Event for Event {
                 Line::good("reloaded", format!("in {} · {}{cold}", Took(*took_ms), names(changed)))
             }
             Self::Refreshed { changed } => Line::good("refreshed", names(changed)),
-            Self::Broken { problem } => return Shown::Problem(problem),
+            Self::Broken { problem } | Self::Verified { problem: Some(problem) } => return Shown::Problem(problem),
+            Self::Verified { problem: None } => Line::new(Tone::Quiet, "", "a cold start is just like it"),
             Self::Polling { because } => {
                 Line::new(Tone::Plain, "polling", format!("changes are noticed within half a second: {because}"))
             }

@@ -41,7 +41,7 @@ pub use watch::Notice;
 
 use crate::app::{App, AppName, DevSettings};
 use crate::gateway::{ANY_HOST, Front, Gateway, Routes, serve};
-use crate::node::{self, Cron, Edition, Hosts, Node, Offering, Rollout, Settings};
+use crate::node::{self, Cron, Edition, Hosts, Node, Offering, Rollout, Settings, Verify};
 use crate::problem::{Doing as _, Result};
 use crate::services::{self, Provided};
 use browser::Browser;
@@ -67,6 +67,8 @@ pub struct DevServer {
     /// Every generation is a new Python.
     pub cold: bool,
     pub notice: Notice,
+    /// Whether a cold start behind each warm reload is compared with it.
+    pub verify: Verify,
     /// Where the interpreter's tools are kept.
     pub cache_dir: PathBuf,
     /// What the apps' processes get of the environment dae was started in.
@@ -118,6 +120,7 @@ impl DevServer {
                 run_dir: run_dir.path().to_owned(),
                 log_dir: app.root.join(".dae/logs"),
                 rollout: Rollout::LIVE,
+                verify: self.verify,
                 environment: local::SDK,
                 inherited: self.inherited.clone(),
                 hosts: if alone { hosts(address, own.clone()) } else { Hosts::Also(vec![own.clone()]) },

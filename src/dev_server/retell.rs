@@ -21,6 +21,7 @@ pub(super) async fn node(mut heard: mpsc::UnboundedReceiver<node::Event>, tell: 
                 browser.refresh();
                 Event::Broken { problem }
             }
+            node::Event::Verified { problem, .. } => Event::Verified { problem },
             node::Event::Restarting { process, why, .. } => Event::Restarting { process, why },
             node::Event::Cron { job, text, is_bad, .. } => Event::Cron { job, text, is_bad },
             node::Event::Starting { .. } | node::Event::Serving { .. } | node::Event::Stopped { .. } => continue,

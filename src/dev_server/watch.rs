@@ -209,7 +209,7 @@ fn settles(kind: EventKind) -> bool {
 #[cfg(target_os = "linux")]
 fn is_far(root: &Path) -> bool {
     const KINDS: [i64; 7] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x6573_5546, 0x786f_4256];
-    nix::sys::statfs::statfs(root).is_ok_and(|is| KINDS.contains(&i64::from(is.filesystem_type().0)))
+    nix::sys::statfs::statfs(root).is_ok_and(|is| KINDS.contains(&is.filesystem_type().0))
 }
 
 #[cfg(not(target_os = "linux"))]

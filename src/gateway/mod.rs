@@ -34,7 +34,7 @@ pub use ask::{CRON_HEADER, ask};
 pub use page::{html, plain, see_other};
 pub use proxy::wants;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
-pub use rules::{By, Files, Piece, Rule, Withheld};
+pub use rules::{By, Files, Found, Piece, Rule, Withheld, find};
 pub use split::{Share, Split, Visitor};
 pub use upstream::Upstream;
 

@@ -48,7 +48,7 @@ impl std::fmt::Debug for Withheld {
 
 /// What the rules say of a path.
 #[derive(Debug)]
-pub(super) enum Found {
+pub enum Found {
     Process,
     /// The file at this path below the root, if there is one that may be sent.
     File(Arc<Files>, String),
@@ -56,7 +56,7 @@ pub(super) enum Found {
 }
 
 /// By whom `path` is answered; without any rule, the process answers everything.
-pub(super) fn find(rules: &[Rule], path: &str) -> Found {
+pub fn find(rules: &[Rule], path: &str) -> Found {
     if rules.is_empty() {
         return Found::Process;
     }
@@ -82,7 +82,7 @@ impl Files {
 
     /// The file at `relative` with links followed, if it may be sent: it stays below the root or the folder for permanent
     /// files, and neither its name nor what the name stands for is hidden or withheld.
-    pub(super) fn resolve(&self, relative: &str) -> Option<PathBuf> {
+    pub fn resolve(&self, relative: &str) -> Option<PathBuf> {
         let asked = Path::new(relative);
         if !is_plain(asked) || (self.withheld.0)(asked) {
             return None;
@@ -137,6 +137,36 @@ pub(super) mod tests {
 
     pub fn text(text: &str) -> Piece {
         Piece::Text(text.to_owned())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_path_leads_out_or_to_what_is_hidden(
+            parts in proptest::collection::vec(proptest::sample::select(vec![
+                "/", "..", "%2e%2e", "%2F", ".", "%2E", "static", "x.css", "key", "%6bey", ".git", "%00", "%", "%zz", "app.yaml",
+                "permdir", "upload", "\\", "%c0%ae", "\u{4f60}", "out", "//", "?",
+            ]), 0..12),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap().join("app");
+            for name in ["static/.git", "permdir"] {
+                std::fs::create_dir_all(root.join(name)).unwrap();
+            }
+            for name in ["static/x.css", "static/key", "static/.git/x.css", "app.yaml", "permdir/upload", "../key", "../x.css"] {
+                std::fs::write(root.join(name), "").unwrap();
+            }
+            std::os::unix::fs::symlink("../..", root.join("static/out")).unwrap();
+            let rules = [
+                rule(&root, "/static/(.*)", &[text("static/"), Piece::Group(1)]),
+                rule(&root, "/(.*)", &[Piece::Group(1)]),
+            ];
+            if let Found::File(files, relative) = find(&rules, &format!("/{}", parts.concat()))
+                && let Some(path) = files.resolve(&relative)
+            {
+                let below = path.strip_prefix(&root).expect("a file of the folder");
+                assert!(is_plain(below) && !below.ends_with("key") && below != Path::new("app.yaml"), "{}", path.display());
+            }
+        }
     }
 
     #[test]

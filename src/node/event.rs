@@ -20,6 +20,8 @@ pub enum Event {
     Serving { app: AppName, generation: u64, took: Duration },
     /// A generation could not start, or died and could not be brought back.
     Failed { app: AppName, generation: u64, problem: Problem },
+    /// A warm generation was compared with a cold start; the problem tells what is not alike and was not told before.
+    Verified { app: AppName, generation: u64, problem: Option<Problem> },
     /// A process ended by itself and is started again.
     Restarting { app: AppName, generation: u64, process: String, why: String },
     /// A scheduled task ran, or did not.

@@ -14,6 +14,7 @@ mod rollout;
 mod seat;
 mod selftest;
 mod start;
+mod verify;
 mod warm;
 mod zookeeper;
 
@@ -29,6 +30,7 @@ pub use cron::Cron;
 pub use event::Event;
 pub use generation::{Edition, Generation, Launch};
 pub use rollout::{Meanwhile, OnFailure, Rollout};
+pub use verify::Verify;
 pub use zookeeper::ZooKeeper;
 
 use crate::app::AppName;
@@ -47,6 +49,7 @@ pub struct Settings {
     /// One file a process: `APP/PROCESS.log`.
     pub log_dir: PathBuf,
     pub rollout: Rollout,
+    pub verify: Verify,
     /// `DAE_ENV` for the apps: `SDK` or `production`.
     pub environment: &'static str,
     /// What apps get of the environment dae itself was started in.

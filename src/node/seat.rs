@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
@@ -20,6 +21,7 @@ use super::cron::{Reply, Scheduler};
 use super::offer::{Offer, Settled};
 use super::pause::Pause;
 use super::start::{Running, start};
+use super::verify::{Verifier, Verify, Warm};
 use super::warm::Warmth;
 use super::{Duty, Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
 use crate::app::AppName;
@@ -92,6 +94,9 @@ struct Task {
     cron: Scheduler,
     behind: TaskTracker,
     warmth: Warmth,
+    verifier: Verifier,
+    /// Dropped, the comparison is given up.
+    verifying: JoinSet<()>,
 }
 
 /// A generation that was replaced and may be wanted again.
@@ -144,6 +149,8 @@ impl Seat {
             pause: Pause::default(),
             behind: TaskTracker::new(),
             warmth: Warmth::default(),
+            verifier: Verifier::default(),
+            verifying: JoinSet::new(),
         };
         for host in &hosts {
             routes.set(host, Route::Held);
@@ -271,6 +278,7 @@ impl Task {
                     self.end_gray();
                 }
                 let start = running.start.clone();
+                self.verify(&running);
                 let took = self.switch(running, wish.since);
                 wish.answer(Wanted::Serving { took, start });
             }
@@ -286,6 +294,19 @@ impl Task {
             let generation = running.generation.clone();
             self.warmth.learn(generation, self.surroundings.clone(), modules);
         }
+    }
+
+    /// Behind a warm reload, where that is wanted; what was compared until now is out of date.
+    fn verify(&mut self, running: &Running) {
+        self.verifying.abort_all();
+        if self.surroundings.settings.verify != Verify::Reloads || running.start != Start::Warm {
+            return;
+        }
+        let Some(likeness) = running.likeness() else { return };
+        let Running { number, generation, upstream, .. } = running;
+        let warm = Warm { number: *number, generation: generation.clone(), upstream: upstream.clone(), likeness };
+        let (verifier, warmth) = (self.verifier.clone(), self.warmth.clone());
+        self.verifying.spawn(verifier.verify(warm, self.surroundings.clone(), warmth));
     }
 
     /// What was kept serves again, as `generation`.
@@ -415,6 +436,7 @@ impl Task {
     }
 
     async fn end(mut self, drain: Duration) {
+        self.verifying.shutdown().await;
         for host in self.hosts.iter().chain(&self.named) {
             self.routes.remove(host);
         }
@@ -445,7 +467,7 @@ impl Wish {
     }
 }
 
-async fn stop(mut running: Running, grace: Duration) {
+pub(super) async fn stop(mut running: Running, grace: Duration) {
     running.upstream.close();
     if let Some(web) = running.web.take() {
         // Nothing is under way any more, so gunicorn's quick way to end (its TERM takes a second to be noticed).

@@ -10,6 +10,7 @@ use tokio::net::UnixDatagram;
 
 use super::output::{LastLines, Source, listener};
 use super::selftest::selftest;
+use super::verify::{Likeness, Verify};
 use super::warm::{Parent, Warmth};
 use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract, handlers};
 use crate::gateway::Upstream;
@@ -18,6 +19,9 @@ use crate::supervisor::{Io, Process, Spec};
 
 /// As much as a datagram can hold by itself on Linux.
 pub(super) const LONGEST_WORD: usize = 1 << 18;
+
+/// The file's name beside the socket.
+const LIKENESS: &str = "likeness";
 
 /// A generation whose processes are up. Dropping it kills them.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub(super) struct Running {
     pub learned: Option<Vec<String>>,
     _parent: Option<Arc<Parent>>,
     /// Its sockets; gone with it.
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// What the web processes tell: see `python/dae/boot.py`.
@@ -66,7 +70,7 @@ pub(super) async fn start(
     let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation)?);
     if !generation.manifest.needs_worker() {
         let start = Start::Cold("it has no process".into());
-        return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, _dir: dir });
+        return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, dir });
     }
     let notify_path = socket.with_file_name("notify");
     let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
@@ -111,19 +115,15 @@ pub(super) async fn start(
         let host = format!("{}.{}", generation.app.host(), settings.domain);
         selftest(&generation, &upstream, &host, settings.rollout.ready_within).await?;
     }
-    Ok(Running {
-        number,
-        generation,
-        upstream,
-        web: Some(web),
-        start,
-        learned: words.learned,
-        _parent: parent,
-        _dir: dir,
-    })
+    Ok(Running { number, generation, upstream, web: Some(web), start, learned: words.learned, _parent: parent, dir })
 }
 
 impl Running {
+    /// What its processes are like, where that was asked.
+    pub fn likeness(&self) -> Option<Likeness> {
+        serde_json::from_slice(&std::fs::read(self.dir.path().join(LIKENESS)).ok()?).ok()
+    }
+
     /// The same processes under the name of `generation`, which they are just like.
     pub fn becomes(&mut self, generation: Arc<Generation>) {
         // Its handlers were good once before.
@@ -213,6 +213,7 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
         "notify": notify,
         "environment": settings.environment,
         "learn": generation.learned.is_some(),
+        "likeness": (settings.verify == Verify::Reloads).then(|| socket.with_file_name(LIKENESS)),
         "env": of_one,
     })
 }

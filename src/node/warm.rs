@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::output::{LastLines, Source, listener};
 use super::start::{io, python};
+use super::verify::Verify;
 use super::{Generation, Launch, Settings, Surroundings, contract};
 use crate::app::Worker;
 use crate::problem::{Doing as _, Problem, Result};
@@ -165,6 +166,14 @@ impl Warmth {
         });
     }
 
+    /// The next parent imports `modules` and nothing more.
+    pub async fn relearn(&self, generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) {
+        keep(generation.learned.as_deref(), &modules);
+        if let Ok(parent) = Parent::start(generation, surroundings, modules).await {
+            *self.parent.lock().await = Some(Arc::new(parent));
+        }
+    }
+
     /// Ends the parent.
     pub async fn end(&self) {
         self.parent.lock().await.take();
@@ -283,6 +292,7 @@ fn spec(fit: &Fit, settings: &Settings, dir: &Path, control: &Path, modules: &[S
         "worker": fit.worker,
         "control": control,
         "preload": modules,
+        "likeness": settings.verify == Verify::Reloads,
     });
     let mut env = fit.env.clone();
     env.push(("DAE_BOOT".into(), boot.to_string()));

@@ -62,4 +62,5 @@ mod tls;
 mod traffic;
 mod traffic_split;
 mod vcs;
+mod verify;
 mod watching;

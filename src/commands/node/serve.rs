@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground};
 use crate::gateway::{self, Door, Gateway, Routes};
-use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings};
+use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings, Verify};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
@@ -53,6 +53,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         run_dir,
         log_dir: home.log_dir(),
         rollout: Rollout::RELEASE,
+        verify: Verify::Nothing,
         environment: "production",
         inherited,
         hosts: Hosts::Own,

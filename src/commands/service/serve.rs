@@ -13,7 +13,7 @@ use crate::app::DevSettings;
 use crate::dev_server::local::{Local, SDK};
 use crate::dev_server::{Event, cron_dir, interfaces};
 use crate::gateway::Routes;
-use crate::node::{self, Edition, Hosts, Node, Offering, Rollout, Settings, Wanted, ZooKeeper};
+use crate::node::{self, Edition, Hosts, Node, Offering, Rollout, Settings, Verify, Wanted, ZooKeeper};
 use crate::problem::{Problem, Result};
 use crate::python;
 use crate::term::{Done, Line, Tone};
@@ -62,6 +62,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         run_dir: context.dirs.run.clone(),
         log_dir: app.root.join(".dae/logs"),
         rollout: Rollout::LIVE,
+        verify: Verify::Nothing,
         environment: SDK,
         inherited: context.environment.clone(),
         hosts: Hosts::Own,
@@ -100,6 +101,7 @@ async fn follow(settings: Settings, generation: node::Generation, context: &Cont
             | node::Event::Cron { .. }
             | node::Event::Starting { .. }
             | node::Event::Serving { .. }
+            | node::Event::Verified { .. }
             | node::Event::Stopped { .. } => {}
         }
     };
