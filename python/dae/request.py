@@ -1,10 +1,13 @@
 """The request that is being answered: known to whatever runs on its behalf, in its thread, its greenlet or its task."""
 
 import contextvars
+import os
+import re
 
 from dae import report
+from dae.thrift import about
 
-# {"url": ..., "method": ..., "identity": the gateway's word on who asks, or None}; None outside a request.
+# {"url": ..., "method": ..., "identity": the gateway's word on who asks, or None, "id": ...}; None outside a request.
 current = contextvars.ContextVar("dae_request", default=None)
 
 
@@ -16,6 +19,7 @@ def of_wsgi(environ):
         "url": "%s://%s%s" % (scheme, host, path),
         "method": environ.get("REQUEST_METHOD", "GET"),
         "identity": environ.get("HTTP_X_DAE_USER"),
+        "id": id_of(environ.get("HTTP_X_REQUEST_ID")),
     }
 
 
@@ -27,7 +31,17 @@ def of_asgi(scope):
         "url": "%s://%s%s" % (scheme, host, scope.get("path") or "/"),
         "method": scope.get("method", "GET"),
         "identity": headers.get(b"x-dae-user"),
+        "id": id_of(headers.get(b"x-request-id")),
     }
+
+
+def id_of(given):
+    """What the client or a server before this one calls the request, else a name of its own."""
+    return given if given and re.fullmatch(r"[!-~]{1,100}", given) else os.urandom(8).hex()
+
+
+# What is asked of services on behalf of a request tells which one it is.
+about.outer = lambda: (current.get() or {}).get("id")
 
 
 def answer(target, environ, start_response):

@@ -1,5 +1,6 @@
 //! `dae service`: the talk's interface from .thrift file to another program's call, and what happens when things go wrong.
 
+mod along;
 mod discovery;
 mod peers;
 mod reload;

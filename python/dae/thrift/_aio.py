@@ -54,13 +54,17 @@ class Client:
 
     async def _call(self, method, args):
         about = sys.modules.get("dae.thrift.about")
-        request = method.request(args, about.trailer() if about else b"")
-        frame = await self._ask(method, request)
+        left = about.deadline() if about else None
+        until = None if left is None else time.monotonic() + left
+        frame = await self._ask(method, method.request(args, about.trailer() if about else b""), until)
         return None if method.oneway else method.outcome(frame)
 
-    async def _ask(self, method, request):
+    async def _ask(self, method, request, until):
         sent, passes, tried, last = 0, 0, [], None
+        connect_within, within = self._connect_timeout, self._read_timeout
         while True:
+            if until is not None:
+                connect_within, within = _rt.limits(self, method, until, last)
             endpoint = self._choose(await self._known(), tried)
             if endpoint is None:
                 if passes >= self._retries:
@@ -72,20 +76,20 @@ class Client:
                 continue
             tried.append(endpoint)
             try:
-                connection = await self._connection(endpoint)
+                connection = await self._connection(endpoint, connect_within)
             except (OSError, asyncio.TimeoutError) as error:
                 last = error
                 endpoint.failed()
                 continue
             try:
-                frame = await asyncio.wait_for(connection.ask(request, method.oneway), self._read_timeout)
+                frame = await asyncio.wait_for(connection.ask(request, method.oneway), within)
             except (OSError, asyncio.TimeoutError) as error:
                 connection.close()
                 endpoint.failed()
                 last, sent = error, sent + 1
                 if not method.idempotent or sent > self._retries:
                     late = isinstance(error, (TimeoutError, asyncio.TimeoutError))
-                    why = f"no answer within {self._read_timeout} seconds" if late else error
+                    why = f"no answer within {within:.3g} seconds" if late else error
                     raise (_rt.TimedOut if late else _rt.Interrupted)(f"{method.name} of {self!r}: {why}") from error
                 continue
             except BaseException:
@@ -94,13 +98,13 @@ class Client:
             endpoint.give_back(connection)
             return frame
 
-    async def _connection(self, endpoint):
+    async def _connection(self, endpoint, within):
         while endpoint.idle:
             connection = endpoint.idle.pop()
             if time.monotonic() - connection.used < _rt.IDLE and connection.is_open():
                 return connection
             connection.close()
-        return await Connection.open(endpoint.address, self._connect_timeout)
+        return await Connection.open(endpoint.address, within)
 
     def _choose(self, endpoints, tried):
         left = [endpoint for endpoint in endpoints.values() if endpoint not in tried]

@@ -189,11 +189,7 @@ class Connection:
             self.poll.register(sock.fileno(), select.POLLIN)
             # The system's own timeouts cost no further calls to it; Python's cost two a call.
             sock.settimeout(None)
-            seconds = struct.pack("ll", int(read_timeout), int(read_timeout % 1 * 1e6))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
-        else:
-            sock.settimeout(read_timeout)
+        self.limit(read_timeout)
 
     def is_open(self):
         """Whether the other side has neither closed it nor said what nobody asked for."""
@@ -207,7 +203,19 @@ class Connection:
             pass
         return False
 
-    def ask(self, request, oneway):
+    def limit(self, seconds):
+        """The read timeout from now on."""
+        self.timeout = seconds
+        if self.raw is self.sock:
+            whole = struct.pack("ll", int(seconds), max(1, int(seconds % 1 * 1e6)))
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, whole)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, whole)
+        else:
+            self.sock.settimeout(seconds)
+
+    def ask(self, request, oneway, within):
+        if within != self.timeout:
+            self.limit(within)
         sock = self.sock
         try:
             sock.sendall(request)
@@ -218,7 +226,7 @@ class Connection:
                 return data
             return self._rest(data)
         except (BlockingIOError, socket.timeout) as error:
-            raise TimeoutError(f"no answer within {self.timeout} seconds") from error
+            raise TimeoutError(f"no answer within {self.timeout:.3g} seconds") from error
 
     def _rest(self, data):
         data, length, until = bytearray(data), None, time.monotonic() + self.timeout
@@ -301,12 +309,19 @@ class Client:
     def _call(self, method, args):
         about = sys.modules.get("dae.thrift.about")
         trailer = about.trailer() if about else b""
-        frame = self._ask(method, method.request(args, trailer))
+        until = None
+        if trailer:
+            left = about.deadline()
+            until = None if left is None else time.monotonic() + left
+        frame = self._ask(method, method.request(args, trailer), until)
         return None if method.oneway else method.outcome(frame)
 
-    def _ask(self, method, request):
+    def _ask(self, method, request, until=None):
         sent, passes, tried, last = 0, 0, [], None
+        connect_within, within = self._connect_timeout, self._read_timeout
         while True:
+            if until is not None:
+                connect_within, within = limits(self, method, until, last)
             endpoint = self._choose(tried)
             if endpoint is None:
                 if passes >= self._retries:
@@ -318,13 +333,13 @@ class Client:
                 continue
             tried.append(endpoint)
             try:
-                connection = endpoint.take(self._connect_timeout, self._read_timeout)
+                connection = endpoint.take(connect_within, within)
             except OSError as error:
                 last = error
                 endpoint.failed()
                 continue
             try:
-                frame = connection.ask(request, method.oneway)
+                frame = connection.ask(request, method.oneway, within)
             except OSError as error:
                 connection.close()
                 endpoint.failed()
@@ -361,6 +376,14 @@ class Client:
                 self._endpoints = known(self._endpoints, self._find, self._app, self._service)
                 self._fresh_until, self._seen = time.monotonic() + FRESH, seen
         return self._endpoints
+
+
+def limits(client, method, until, last):
+    """What is left of the connect and the read timeout of a call whose answer is of no use after `until`."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimedOut(f"{method.name} of {client!r}: the time its caller gave it is over") from last
+    return min(client._connect_timeout, left), min(client._read_timeout, left)
 
 
 def known(before, find, app, service):

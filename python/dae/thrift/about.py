@@ -19,9 +19,14 @@ def deadline():
     return None if until is None else until - time.monotonic()
 
 
+def outer():
+    """The id of the web request that is being answered; `dae.request` knows it, where there is one."""
+    return None
+
+
 def request_id():
     """The id of the request that the call is made for; None where there is none."""
-    return _request.get()
+    return _request.get() or outer()
 
 
 class within:
@@ -35,7 +40,7 @@ class within:
         if self.seconds is not None:
             mine = time.monotonic() + self.seconds
             until = mine if until is None else min(until, mine)
-        self.tokens = _deadline.set(until), _request.set(self.request or _request.get())
+        self.tokens = _deadline.set(until), _request.set(self.request or request_id())
         return self
 
     def __exit__(self, *_):
@@ -45,7 +50,7 @@ class within:
 
 def trailer():
     """The end of the arguments of a call, in the binary protocol; empty where there is nothing to tell."""
-    until, request = _deadline.get(), _request.get()
+    until, request = _deadline.get(), request_id()
     if until is None and request is None:
         return b""
     told = {}

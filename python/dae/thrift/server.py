@@ -5,6 +5,7 @@ has begun, and gives its connections away: through one more lent socket, on whic
 ends no connection of any client.
 """
 
+import logging
 import os
 import select
 import socket
@@ -16,6 +17,7 @@ import gunicorn.app.base
 from gunicorn.workers.base import Worker
 
 from dae import lifeline, source
+from dae.thrift import about
 from dae.web import tell
 
 #: A client that stops in the middle of a message is not waited for longer, in seconds.
@@ -316,6 +318,21 @@ def own(sock):
     return socket.socket(fileno=os.dup(sock.fileno()))
 
 
+def name_requests():
+    """Each record of `logging` has the id of the request it belongs to, `request_id`; where the app has not said how lines
+    look, it begins them."""
+    make = logging.getLogRecordFactory()
+
+    def record(*args, **named):
+        made = make(*args, **named)
+        made.request_id = about.request_id() or "-"
+        return made
+
+    logging.setLogRecordFactory(record)
+    if logging.lastResort:
+        logging.lastResort.setFormatter(logging.Formatter("%(levelname)s [%(request_id)s] %(name)s: %(message)s"))
+
+
 #: The one server of this process.
 SERVING = None
 
@@ -324,5 +341,6 @@ def serve(config, listeners, door):
     global SERVING
     if config["environment"] == "SDK":
         source.never_stale(config["root"])
+    name_requests()
     SERVING = Server(config, listeners, door)
     SERVING.run()

@@ -104,6 +104,8 @@ class Service:
             return self.failed(message, method, error)
 
     def failed(self, message, method, error):
+        if about.request_id():
+            print(f"{self.name}.{method.name}, for the request {about.request_id()}:", file=sys.stderr)
         traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
         sys.stderr.flush()
         if method.oneway:
