@@ -180,19 +180,37 @@ def queue(config, name):
 
 
 def service(config, interface):
-    end_when_told()
-    part(config, "rpc", interface)
+    import socket
+    import tempfile
+
+    from dae.thrift import server
+
+    told = {one["interface"]["idl"] + "." + one["interface"]["service"]: one for one in config["manifest"]["services"]}
+    if interface not in told:
+        sys.exit(f"dae: app.yaml has no service {interface}")
+    idl, _, name = interface.rpartition(".")
+    handler = told[interface]["handler"]
+    methods = "service_gen." + idl.rpartition(".")[2] + "." + name
+    config["services"] = [
+        {"name": interface, "methods": methods, "handler": handler["module"] + ":" + handler["callable"]}
+    ]
+    # As long as a pod has to end.
+    config["drain"] = 20
+    port = int(os.environ.get("PORT", "9090"))
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
+        # Nobody comes after it in this container: what is given away ends with the last of its processes.
+        door.bind(os.path.join(folder, "door"))
+        door.listen()
+        server.serve(config, [socket.create_server(("0.0.0.0", port), backlog=2048)], door, says)
 
 
-def part(config, module, name):
-    """What another module of this package does, where this version has it."""
-    import importlib
-
-    try:
-        main = importlib.import_module("dae." + module).container
-    except (ImportError, AttributeError):
-        sys.exit(f"dae: this version of dae cannot run {name} in a container yet")
-    main(config, name)
+def says(config, message):
+    """What dae would hear, whoever watches the container reads."""
+    if "ready" in message:
+        print(f"Started {config['services'][0]['name']}", flush=True)
+    if "broken" in message:
+        broken = message["broken"]
+        print(broken["traceback"] or broken["message"], file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

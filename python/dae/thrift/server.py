@@ -25,8 +25,8 @@ PATIENCE = 60
 
 
 class Server(gunicorn.app.base.BaseApplication):
-    def __init__(self, config, listeners, door):
-        self.config, self.listeners, self.door = config, listeners, door
+    def __init__(self, config, listeners, door, tell):
+        self.config, self.listeners, self.door, self.tell = config, listeners, door, tell
         super().__init__()
 
     def load_config(self):
@@ -43,7 +43,7 @@ class Server(gunicorn.app.base.BaseApplication):
             "proc_name": f"dae {config['app']} services",
             "chdir": config["root"],
             "post_fork": lambda arbiter, worker: lifeline.hold(),
-            "post_worker_init": lambda worker: tell(config, {"ready": os.getpid()}),
+            "post_worker_init": lambda worker: self.tell(config, {"ready": os.getpid()}),
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -54,10 +54,10 @@ class Server(gunicorn.app.base.BaseApplication):
         try:
             return Loaded(service.load(self.config))
         except service.Unfit as error:
-            tell(self.config, {"broken": {"message": str(error), "traceback": ""}})
+            self.tell(self.config, {"broken": {"message": str(error), "traceback": ""}})
         # Whatever ends an import, sys.exit() included, is told as the app's failure.
         except BaseException as error:
-            tell(self.config, {"broken": source.explain(error, self.config["root"])})
+            self.tell(self.config, {"broken": source.explain(error, self.config["root"])})
         # The code by which a gunicorn worker says that its app cannot be loaded.
         sys.exit(4)
 
@@ -337,10 +337,10 @@ def name_requests():
 SERVING = None
 
 
-def serve(config, listeners, door):
+def serve(config, listeners, door, tell=tell):
     global SERVING
     if config["environment"] == "SDK":
         source.never_stale(config["root"])
     name_requests()
-    SERVING = Server(config, listeners, door)
+    SERVING = Server(config, listeners, door, tell)
     SERVING.run()
