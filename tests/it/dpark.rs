@@ -14,7 +14,7 @@ print(dpark.textFile("poem.txt").flatMap(str.split).hot(2))
 "#;
 
 /// As it was written for dpark itself.
-const OLD: &str = r#"
+const OLD: &str = r"
 from dpark import DparkContext, optParser
 import dpark.conf
 from dpark.dependency import Aggregator
@@ -24,7 +24,7 @@ options, args = optParser.parse_args()
 words = dc.textFile(args[0]).flatMap(lambda line: line.split()).map(lambda word: (word, 1))
 counted = words.reduceByKey(lambda x, y: x + y, numSplits=3)
 print(sorted(counted.collect()), dc.defaultParallelism, dpark.conf.__name__)
-"#;
+";
 
 fn poem(place: &Place) {
     place.write("app/poem.txt", "a rose is a rose\nis a rose\n");
