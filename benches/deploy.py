@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Measures deploys of a one-line change, and rollbacks, on loopback: `benches/deploy.py [DAE] [--deploys N] [--files N]`.
+"""Measures deploys of a one-line change, and rollbacks, on loopback: `benches/deploy.py [DAE] [--deploys N] [--files N]
+[--wheels N]`.
 
-The app is Flask's template with many files beside it. What is told: milliseconds from starting the command to the first
+The app is Flask's template with many files beside it, and as many packages as `--wheels` says, made here, each of twenty modules that
+the app imports. What is told: milliseconds from starting the command to the first
 public answer of the new code, and to the command's end; medians, and the 95th in 100.
 """
 
@@ -17,11 +19,13 @@ import subprocess
 import tempfile
 import threading
 import time
+import zipfile
 
 parser = argparse.ArgumentParser()
 parser.add_argument("dae", nargs="?", default="target/debug/dae")
 parser.add_argument("--deploys", type=int, default=20)
 parser.add_argument("--files", type=int, default=1500)
+parser.add_argument("--wheels", type=int, default=0, help="packages beside Flask's own")
 args = parser.parse_args()
 DAE = shutil.which(args.dae) or os.path.abspath(args.dae)
 
@@ -38,6 +42,19 @@ def dae(*words, cwd=place):
     if ran.returncode:
         raise SystemExit(f"dae {' '.join(words)}: {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def wheel(folder, name):
+    """A package of twenty modules, as a wheel."""
+    info = f"{name}-1.0.dist-info"
+    files = {f"{name}/__init__.py": "".join(f"from . import part{n}\n" for n in range(20))}
+    files |= {f"{name}/part{n}.py": f"NAME = '{name}'\n" + f"def f{n}(x):\n    return x + {n}\n" * 40 for n in range(20)}
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
 
 
 def spread(times):
@@ -80,7 +97,15 @@ try:
         file = app / "package" / f"part{number % 50}" / f"file{number}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"# file {number}\n" + "x = 1\n" * 20)
-    source = (app / "app.py").read_text()
+    names = [f"benchpack{number}" for number in range(args.wheels)]
+    if names:
+        wheels = place / "wheels"
+        wheels.mkdir()
+        for name in names:
+            wheel(wheels, name)
+        env.update(UV_FIND_LINKS=str(wheels), PIP_FIND_LINKS=str(wheels))
+        dae("install", *names, cwd=app)
+    source = "".join(f"import {name}\n" for name in names) + (app / "app.py").read_text()
     token = dae("node", "init", "--dir", "node", "--domain", "localhost", "--listen", "127.0.0.1:0")[-1]["token"]
     node = subprocess.Popen(
         [DAE, "node", "serve", "--dir", "node", "--json"], cwd=place, env=env, stdout=subprocess.PIPE, text=True
@@ -114,7 +139,7 @@ try:
                 steps.setdefault("push", []).append(event["took_ms"] / 1000)
             if event.get("event") == "step" and event["step"] == "start" and number == 1:
                 print("the second deploy was started", event["text"])
-    print(f"deploy of one line, {args.files} files, {args.deploys} times, load {os.getloadavg()[0]:.1f}")
+    print(f"deploy of one line, {args.files} files, {args.wheels} wheels, {args.deploys} times, load {os.getloadavg()[0]:.1f}")
     print(f"  to the first answer: {spread(answers)}")
     print(f"  to the command's end: {spread(ends)}")
     print(f"  bytes sent: at most {max(sent)}")

@@ -5693,12 +5693,16 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote__subcmd__check)
-            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --deploy --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --deploy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -1130,6 +1130,7 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -l deploy -d 'Try on this app, which must have no releases there, all that writes' -r
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -1137,7 +1138,7 @@ never\t''"
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''

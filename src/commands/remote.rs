@@ -11,7 +11,9 @@ use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::Capabilities;
 use crate::remote::cluster::Cluster;
 use crate::remote::config::{is_in_the_clear, parse_url};
-use crate::remote::kubernetes::{self, Api, Finding};
+use crate::remote::conformance;
+use crate::remote::finding::Finding;
+use crate::remote::kubernetes::{self, Api};
 use crate::remote::{Client, Credentials, Remotes, Token};
 use crate::term::{Line, Paint, Text, ask_secret};
 
@@ -49,9 +51,17 @@ pub enum Verb {
         default: bool,
     },
     /// Say what a remote has, and what is missing for a deploy
+    ///
+    /// Of anything that is no cluster, whoever wrote it, it is asked point by point whether it does what docs/remote-protocol.md says. By
+    /// itself that writes nothing there; with --deploy tiny images are pushed and released as that app. Each point is held (`yes`), is
+    /// not (`NO`), or is not offered and may be left out (`no`).
     Check {
-        /// [default: the one that is used here]
+        /// A remote's name, or an address with its token in DAE_TOKEN [default: the one that is used here]
+        #[arg(value_name = "NAME|URL")]
         name: Option<String>,
+        /// Try on this app, which must have no releases there, all that writes
+        #[arg(long, value_name = "APP", value_parser = AppName::parse)]
+        deploy: Option<AppName>,
     },
     /// Forget a remote and its token; what runs there goes on
     #[command(alias = "remove")]
@@ -72,7 +82,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Verb::Add { name, url, token, no_check, .. } => add(context, &name, &url, token, no_check),
         Verb::List => list(context),
         Verb::Use { name, default } => choose(context, &name, default),
-        Verb::Check { name } => check(context, name.as_deref()),
+        Verb::Check { name, deploy } => check(context, name.as_deref(), deploy.as_ref()),
         Verb::Rm { name } => remove(context, &name),
     }
 }
@@ -275,16 +285,27 @@ impl Text for Checked {
     }
 }
 
-fn check(context: &Context, name: Option<&str>) -> Outcome {
+fn check(context: &Context, name: Option<&str>, deploy: Option<&AppName>) -> Outcome {
+    if let Some(url) = name.filter(|name| name.contains("://")) {
+        let findings = block_on(points(&super::online::client(context, url, url)?, deploy))?;
+        return Ok(Box::new(Checked { remote: url.to_owned(), findings }));
+    }
     let remotes = Remotes::read(&context.dirs.config)?;
     let (name, remote) = remotes.pick(name.or(context.remote.as_deref()), app_here(context).as_ref())?;
     let findings = if let Some(cluster) = &remote.kubernetes {
         block_on(async { kubernetes::check(&Api::connect(name, cluster).await?).await })?
     } else {
-        let found = block_on(super::online::client(context, name, &remote.url)?.capabilities())?;
-        vec![Finding { what: told(&found), good: true, optional: false, note: String::new() }]
+        block_on(points(&super::online::client(context, name, &remote.url)?, deploy))?
     };
     Ok(Box::new(Checked { remote: name.to_owned(), findings }))
+}
+
+/// What it is, then point by point.
+async fn points(client: &Client, deploy: Option<&AppName>) -> Result<Vec<Finding>> {
+    let found = client.capabilities().await?;
+    let first = Finding { what: told(&found), good: true, optional: false, note: String::new() };
+    let points = conformance::check(client, deploy).await?;
+    Ok(std::iter::once(first).chain(points).collect())
 }
 
 #[derive(Serialize)]

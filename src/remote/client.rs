@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
@@ -133,6 +134,18 @@ impl Client {
             Problem::new("remote.tls", "could not get ready to speak to the remote").because(causes(&error))
         })?;
         Ok(Self { http, name: name.to_owned(), url, token, login, requests: 0.into(), sent: 0.into() })
+    }
+
+    /// The same remote, asked by somebody else.
+    pub fn with_token(&self, token: Option<&str>) -> Result<Self> {
+        Self::new(&self.name, self.url.clone(), token.map(Token::parse).transpose()?)
+    }
+
+    /// What `Authorization` is where the token is taken as a password.
+    pub fn basic(&self) -> Option<String> {
+        let token = self.token.as_ref()?;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("dae:{}", token.secret()));
+        Some(format!("Basic {pair}"))
     }
 
     /// How many requests were sent, and how many bytes of bodies.

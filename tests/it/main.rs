@@ -12,6 +12,7 @@ mod bad_input;
 mod beansdb;
 mod browser;
 mod config;
+mod conformance;
 mod copies;
 mod corpus;
 mod create;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::api::Api;
 use crate::problem::Result;
 use crate::remote::cluster::Gateway;
+use crate::remote::finding::Finding;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
@@ -27,17 +28,6 @@ pub async fn look(api: &Api) -> Result<Found> {
         _ => None,
     };
     Ok(Found { version, gateway })
-}
-
-/// One thing that a deploy needs, and whether it is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub what: String,
-    pub good: bool,
-    /// Without it some apps go all the same.
-    pub optional: bool,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub note: String,
 }
 
 /// The rights that a deploy needs: group, resource, verbs. docs/kubernetes.md has them as a Role, compared by a test.

@@ -33,7 +33,7 @@ mod word;
 mod workload;
 
 pub use api::Api;
-pub use look::{Finding, Found, RIGHTS, check, look};
+pub use look::{Found, RIGHTS, check, look};
 pub use rollout::{Arrived, Rollout, Terms};
 pub use route::dressed;
 pub use settings::Changed;
