@@ -803,6 +803,8 @@ complete -c dae -n "__fish_dae_using_subcommand logs" -l json -d 'Answer in JSON
 complete -c dae -n "__fish_dae_using_subcommand logs" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand logs" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -816,6 +818,8 @@ complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -f -a "open" -d 'Open one message in a browser'
 complete -c dae -n "__fish_dae_using_subcommand mail; and not __fish_seen_subcommand_from list show open help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -s n -l lines -d 'How many of the last ones' -r
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -825,6 +829,8 @@ complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -l save -d 'Write its attachments into this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -834,6 +840,8 @@ complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from open" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from open" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from open" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from open" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -846,6 +854,8 @@ complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one message'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "open" -d 'Open one message in a browser'
 complete -c dae -n "__fish_dae_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -858,16 +868,20 @@ complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subc
 complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -f -a "show" -d 'Show one error: its traceback, how often it came and when'
 complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -f -a "resolve" -d 'Say that errors are done with; one that is seen again comes back'
 complete -c dae -n "__fish_dae_using_subcommand errors; and not __fish_seen_subcommand_from list show resolve help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l all -d 'Those that are done with too'
-complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l since-edit -d 'Only those seen since the app\'s code was last edited'
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l since-edit -d 'Only those seen since the app\'s code was last edited; on a remote, since the live release'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -876,6 +890,8 @@ complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from resolve" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from resolve" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from resolve" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand errors; and __fish_seen_subcommand_from resolve" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::online::{There, block_on};
 use super::{Context, Outcome, services};
-use crate::app::{self, App};
+use crate::app::{self, App, AppName};
 use crate::problem::{Problem, Result};
+use crate::remote::Client;
+use crate::remote::api::Resolve;
 use crate::services::errors::event::{Exception, exceptions};
 use crate::services::errors::{Group, Refused, Resolved, Store, last_edit};
 use crate::term::{Paint, Text};
@@ -18,6 +21,8 @@ use crate::term::{Paint, Text};
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub there: There,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,7 +40,7 @@ pub struct ListArgs {
     /// Those that are done with too
     #[arg(long)]
     pub all: bool,
-    /// Only those seen since the app's code was last edited
+    /// Only those seen since the app's code was last edited; on a remote, since the live release
     #[arg(long)]
     pub since_edit: bool,
 }
@@ -56,25 +61,47 @@ pub struct ResolveArgs {
     pub all: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Listed {
     /// When a file of the app was last changed.
     edited: Option<Timestamp>,
     errors: Vec<Group>,
     /// Reports that could not be read.
     refused: Vec<Refused>,
+    #[serde(skip)]
+    since: Since,
 }
 
-#[derive(Serialize)]
+/// Since when errors are counted apart.
+#[derive(Debug, Clone, Copy, Default)]
+enum Since {
+    #[default]
+    Edit,
+    /// On a remote.
+    Release,
+}
+
+impl Since {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Edit => "since your last edit",
+            Self::Release => "since the live release",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Shown {
     #[serde(flatten)]
     error: Group,
     /// The latest report: the cause first, what was raised last.
     exceptions: Vec<Exception>,
     reports: Vec<Value>,
+    #[serde(skip)]
+    counted: Since,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Done {
     resolved: Vec<u64>,
 }
@@ -94,8 +121,8 @@ impl Text for Listed {
             let times = if *count == 1 { format!("once, {when}") } else { format!("{count} times, last {when}") };
             let news = match since {
                 _ if error.resolved.is_some() => ", done with".into(),
-                0 => ", not since your last edit".into(),
-                since => format!(", {since} since your last edit"),
+                0 => format!(", not {}", self.since.as_str()),
+                since => format!(", {since} {}", self.since.as_str()),
             };
             let _ = writeln!(text, "      {}", paint.dim(&format!("{place}{times}{news}")));
         }
@@ -142,7 +169,7 @@ impl Text for Shown {
         }
         let _ =
             writeln!(text, "{} number {id}, {count} times from {} to {}", paint.key("seen:"), at(*first), at(*last));
-        let _ = write!(text, "{} {since} times", paint.key("since your last edit:"));
+        let _ = write!(text, "{} {since} times", paint.key(&format!("{}:", self.counted.as_str())));
         text
     }
 }
@@ -158,6 +185,9 @@ impl Text for Done {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some((client, app)) = args.there.client(context)? {
+        return there(args.command, &client, &app);
+    }
     let (app, _) = App::read(&app::find(&context.cwd)?)?;
     let (data, _) = services::data(&app)?;
     let (store, edited) = (Store::look(&data)?, last_edit(&app.root));
@@ -168,13 +198,41 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
 }
 
+/// On a remote.
+fn there(command: Command, client: &Client, app: &AppName) -> Outcome {
+    match command {
+        Command::List(args) => {
+            let mut listed: Listed = block_on(client.kept(app, "errors"))?;
+            listed.errors.retain(|error| is_listed(&args, error));
+            Ok(Box::new(Listed { since: Since::Release, ..listed }))
+        }
+        Command::Show(args) => {
+            let last = || -> Result<u64> {
+                let listed: Listed = block_on(client.kept(app, "errors"))?;
+                listed.errors.first().map(|error| error.id).ok_or_else(|| unknown(None))
+            };
+            let number = args.number.map_or_else(last, Ok)?;
+            let shown: Shown = block_on(client.kept(app, &format!("errors/{number}")))?;
+            Ok(Box::new(Shown { counted: Since::Release, ..shown }))
+        }
+        Command::Resolve(args) => {
+            let done: Done = block_on(client.resolve(app, &Resolve { errors: args.numbers, all: args.all }))?;
+            Ok(Box::new(done))
+        }
+    }
+}
+
+fn is_listed(args: &ListArgs, error: &Group) -> bool {
+    (args.all || error.resolved.is_none()) && (!args.since_edit || error.since > 0)
+}
+
 fn list(args: &ListArgs, store: Option<&Store>, edited: Option<Timestamp>) -> Outcome {
     let Some(store) = store else {
-        return Ok(Box::new(Listed { edited, errors: Vec::new(), refused: Vec::new() }));
+        return Ok(Box::new(Listed { edited, errors: Vec::new(), refused: Vec::new(), since: Since::Edit }));
     };
     let mut errors = store.list(edited)?;
-    errors.retain(|error| (args.all || error.resolved.is_none()) && (!args.since_edit || error.since > 0));
-    Ok(Box::new(Listed { edited, errors, refused: store.refused()? }))
+    errors.retain(|error| is_listed(args, error));
+    Ok(Box::new(Listed { edited, errors, refused: store.refused()?, since: Since::Edit }))
 }
 
 fn show(args: &ShowArgs, store: Option<&Store>, edited: Option<Timestamp>) -> Outcome {
@@ -183,7 +241,7 @@ fn show(args: &ShowArgs, store: Option<&Store>, edited: Option<Timestamp>) -> Ou
     let error = found.ok_or_else(|| unknown(args.number))?;
     let reports = store.reports(error.id)?;
     let exceptions = reports.first().and_then(Value::as_object).map(exceptions).unwrap_or_default();
-    Ok(Box::new(Shown { error, exceptions, reports }))
+    Ok(Box::new(Shown { error, exceptions, reports, counted: Since::Edit }))
 }
 
 fn resolve(args: &ResolveArgs, store: Option<&Store>) -> Outcome {

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Program, Stdio};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::online::{There, block_on};
 use super::{Context, Outcome, services};
-use crate::app::{self, App};
+use crate::app::{self, App, AppName};
 use crate::problem::{Doing as _, Problem, Result};
+use crate::remote::Client;
 use crate::services::mail::{Kept, Message, Store};
 use crate::term::{Paint, Text};
 
@@ -17,6 +19,8 @@ use crate::term::{Paint, Text};
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub there: There,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -54,12 +58,12 @@ pub struct OpenArgs {
     pub number: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Listed {
     mails: Vec<Entry>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Entry {
     number: u64,
     came: jiff::Timestamp,
@@ -137,6 +141,9 @@ impl Text for Opened {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some((client, app)) = args.there.client(context)? {
+        return there(args.command, &client, &app, context);
+    }
     let (app, _) = App::read(&app::find(&context.cwd)?)?;
     let (data, _) = services::data(&app)?;
     let store = Store::new(&data);
@@ -145,6 +152,33 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Command::Show(args) => show(&args, &store, context),
         Command::Open(args) => open(&args, &store, &data, context),
     }
+}
+
+/// On a remote.
+fn there(command: Command, client: &Client, app: &AppName, context: &Context) -> Outcome {
+    let all = || -> Result<Listed> { block_on(client.kept(app, "mail")) };
+    match command {
+        Command::List(args) => {
+            let mut listed = all()?;
+            listed.mails.drain(..listed.mails.len().saturating_sub(args.lines));
+            Ok(Box::new(listed))
+        }
+        Command::Show(args) => {
+            let last = || all()?.mails.last().map(|mail| mail.number).ok_or_else(none_sent);
+            let number = args.number.map_or_else(last, Ok)?;
+            let Fetched { number, came, raw } = block_on(client.kept(app, &format!("mail/{number}")))?;
+            shown(number, came, raw.as_bytes(), &args, context)
+        }
+        Command::Open(_) => Err(Problem::new("mail.there", "a mail on a remote is not opened in a browser")
+            .try_running("dae mail show --remote NAME")),
+    }
+}
+
+#[derive(Deserialize)]
+struct Fetched {
+    number: u64,
+    came: jiff::Timestamp,
+    raw: String,
 }
 
 fn list(args: &ListArgs, store: &Store) -> Outcome {
@@ -173,15 +207,22 @@ fn find(store: &Store, number: Option<u64>) -> Result<Kept> {
         Some(number) => kept.iter().find(|kept| kept.number == number),
     };
     found.cloned().ok_or_else(|| match number {
-        None => Problem::new("mail.none", "no mail was sent yet"),
+        None => none_sent(),
         Some(number) => Problem::new("mail.number", format!("there is no mail {number}")).try_running("dae mail list"),
     })
 }
 
+fn none_sent() -> Problem {
+    Problem::new("mail.none", "no mail was sent yet")
+}
+
 fn show(args: &ShowArgs, store: &Store, context: &Context) -> Outcome {
     let kept = find(store, args.number)?;
-    let bytes = store.read(kept.number)?;
-    let message = Message::read(&bytes);
+    shown(kept.number, kept.came, &store.read(kept.number)?, args, context)
+}
+
+fn shown(number: u64, came: jiff::Timestamp, bytes: &[u8], args: &ShowArgs, context: &Context) -> Outcome {
+    let message = Message::read(bytes);
     let mut saved = Vec::new();
     if let Some(folder) = &args.save {
         let folder = context.cwd.join(folder);
@@ -194,8 +235,8 @@ fn show(args: &ShowArgs, store: &Store, context: &Context) -> Outcome {
             saved.push(path);
         }
     }
-    let raw = args.raw.then(|| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Box::new(Shown { number: kept.number, came: kept.came, message, raw, saved }))
+    let raw = args.raw.then(|| String::from_utf8_lossy(bytes).into_owned());
+    Ok(Box::new(Shown { number, came, message, raw, saved }))
 }
 
 fn open(args: &OpenArgs, store: &Store, data: &std::path::Path, context: &Context) -> Outcome {

@@ -25,6 +25,27 @@ pub struct WhichApp {
     pub app: Option<AppName>,
 }
 
+/// A remote's app in the place of the one in this folder.
+#[derive(Debug, clap::Args)]
+pub struct There {
+    /// Of the app as it runs on this remote
+    #[arg(long, global = true, value_name = "NAME")]
+    pub remote: Option<String>,
+    /// Which app, on the remote [default: the one in this folder]
+    #[arg(long, global = true, value_name = "NAME", value_parser = AppName::parse)]
+    pub app: Option<AppName>,
+}
+
+impl There {
+    /// None: the one in this folder is meant.
+    pub fn client(self, context: &Context) -> Result<Option<(Client, AppName)>> {
+        let Self { remote: Some(remote), app } = self else { return Ok(None) };
+        let app = WhichApp { app }.name(context)?;
+        let (client, _) = Which { remote: Some(remote) }.client(context, Some(&app))?;
+        Ok(Some((client, app)))
+    }
+}
+
 impl Which {
     /// The remote that is meant, and the user's remotes for remembering things in.
     pub fn client(&self, context: &Context, app: Option<&AppName>) -> Result<(Client, Remotes)> {

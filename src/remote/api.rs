@@ -22,6 +22,8 @@
 //! | `GET /dae/v1/apps/{app}/runs` | [`Runs`], newest first |
 //! | `GET /dae/v1/apps/{app}/runs/{id}/events` | Server-sent events, each a [`RunEvent`]; resumes after `Last-Event-ID` |
 //! | `DELETE /dae/v1/apps/{app}/runs/{id}` | 202: it is told to end |
+//! | `GET /dae/v1/apps/{app}/errors`, `errors/{number}`, `mail`, `mail/{number}` | what is kept of its services, as `dae errors` and `dae mail` have it with `--json` |
+//! | `POST /dae/v1/apps/{app}/errors/resolve` with [`Resolve`] | the numbers that are done with now |
 //! | `GET /dae/v1/apps/{app}/processes` | [`Processes`] |
 //! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines; with `follow=true` server-sent events, each a [`LogLine`], without end |
 //! | `GET /dae/v1/openapi.yaml` | this, for programs; without a token |
@@ -316,6 +318,16 @@ pub struct ScaleChange {
     pub processes: BTreeMap<String, Option<u16>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// Errors that somebody is done with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolve {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<u64>,
+    /// All there are.
+    #[serde(default)]
+    pub all: bool,
 }
 
 /// The hosts an app answers for.

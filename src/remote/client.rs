@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::api::{
     Accepted, Capabilities, Config, ConfigChange, Domains, NewRelease, NewRun, Offered, Planned, Processes, Refusal,
-    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic, TrafficChange,
+    ReleaseId, ReleaseState, Releases, Resolve, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic,
+    TrafficChange,
 };
 use super::config::is_here;
 use super::credentials::Token;
@@ -390,6 +391,15 @@ impl Client {
             status if status.is_success() => self.parsed(&answer, 1).map(Changed::Now),
             _ => Err(self.refused(&answer, 1)),
         }
+    }
+
+    /// What is kept of an app's services there: `errors`, `mail/3`.
+    pub async fn kept<T: DeserializeOwned>(&self, app: &AppName, what: &str) -> Result<T> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/{what}")), 1).await
+    }
+
+    pub async fn resolve<T: DeserializeOwned>(&self, app: &AppName, errors: &Resolve) -> Result<T> {
+        self.json(body_of(Method::POST, &format!("/dae/v1/apps/{app}/errors/resolve"), errors)?, 1).await
     }
 
     pub async fn domains(&self, app: &AppName) -> Result<Domains> {

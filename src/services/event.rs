@@ -15,10 +15,23 @@ pub enum Event {
     Service { service: String, text: String },
     /// A service cannot do its work.
     ServiceFailed { service: String, problem: Problem },
+    /// An error was reported for the first time, or again after somebody was done with it.
+    Error(NewError),
     /// All services have stopped for a moment; who connects waits.
     ServicesPaused,
     /// They are back, with other data perhaps, for this reason. Connections from before are cut.
     ServicesResumed { why: String },
+}
+
+/// An error that somebody should look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewError {
+    pub number: u64,
+    pub kind: String,
+    pub message: String,
+    pub place: String,
+    /// Somebody was done with it.
+    pub back: bool,
 }
 
 /// Where events go.
@@ -59,7 +72,8 @@ impl term::Event for Event {
         match self {
             Self::Service { service, text } => Shown::Line(Line::new(Tone::Plain, service.clone(), text.clone())),
             Self::ServiceFailed { problem, .. } => Shown::Problem(problem),
-            Self::ServicesPaused => Shown::Nothing,
+            // It is said in words too.
+            Self::Error(_) | Self::ServicesPaused => Shown::Nothing,
             Self::ServicesResumed { why } => Shown::Line(Line::good("state", why.clone())),
         }
     }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use event::{Event, Tell};
+pub use event::{Event, NewError, Tell};
 pub use guarded::Guarded;
 pub use machine::{Disk, Kept, Machine};
 pub use platform::Platform;

@@ -1,8 +1,10 @@
 //! Scheduled tasks under `dae serve`: by themselves, by hand, late, never ending.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::harness::{Http, Place, Running, free_port};
+use crate::harness::{Http, PATIENCE, Place, Running, free_port};
 
 const APP: &str = "
 def app(environ, start_response):
@@ -65,17 +67,45 @@ fn by_hand_as_if_at_another_time_with_output_and_exit() {
 }
 
 #[test]
-fn by_itself_skipped_paused_and_ended_with_the_server() {
+fn by_itself_skipped_waited_for_paused_and_ended_with_the_server() {
     let place = app("- {name: tick, schedule: \"* * * * *\", script: good.py}\n\
-         - {name: endless, schedule: \"* * * * *\", script: endless.py}\n");
+         - {name: endless, schedule: \"* * * * *\", script: endless.py}\n\
+         - {name: both, schedule: \"* * * * *\", script: both.py, overlap: allow}\n\
+         - {name: later, schedule: \"* * * * *\", script: later.py, overlap: wait}\n");
+    place.write("app/both.py", "import time\nprint('one of both', flush=True)\ntime.sleep(3600)\n");
+    let go = place.path("go");
+    let later = format!(
+        "import os, time\nprint('later begins', flush=True)\nwhile not os.path.exists({go:?}):\n    time.sleep(0.02)\n"
+    );
+    place.write("app/later.py", later);
     place.dae(["cron", "pause", "tick"]).dir("app").ok();
     assert!(place.dae(["cron", "list", "tick"]).dir("app").ok().stdout.contains("paused"));
     let (mut serve, _port) = serve(&place, &[]);
     // Two full minutes: the first begins it, the second finds it going on.
     serve.until("and on");
     serve.until("endless: is due, and its last run still goes on: skipped");
+    let mut times = |text: &str, count: usize| {
+        let deadline = Instant::now() + PATIENCE;
+        while serve.said().matches(text).count() < count {
+            assert!(Instant::now() < deadline, "{text}: {}", serve.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        serve.said().matches(text).count()
+    };
+    times("one of both", 2);
+    // The second begins when the first has ended, and not before.
+    assert_eq!(times("later begins", 1), 1);
+    std::fs::write(go, "").unwrap();
+    times("later begins", 2);
     assert_eq!(serve.stop().code, 0);
-    assert_eq!(runs(&place), ["endless schedule skipped null", "endless schedule lost null"]);
+    let all = runs(&place);
+    let of = |job: &str| all.iter().filter(|run| run.starts_with(job)).map(String::as_str).collect::<Vec<_>>();
+    // On a slow machine a third minute may have come.
+    assert_eq!(of("endless").last(), Some(&"endless schedule lost null"));
+    assert!(of("endless").iter().rev().skip(1).all(|run| *run == "endless schedule skipped null"), "{all:?}");
+    assert!(of("both").len() >= 2 && of("both").iter().all(|run| *run == "both schedule lost null"), "{all:?}");
+    assert_eq!(of("later").last(), Some(&"later schedule good 0"));
+    assert!(of("tick").is_empty(), "{all:?}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod mail;
 mod memcache;
 mod mysql;
 mod node;
+mod observers;
 mod oidc;
 mod openapi;
 mod package;

@@ -214,6 +214,7 @@ impl Event for Shows {
             Told::Collected(Collected { releases, blobs, bytes, .. }) => {
                 quiet(format!("took away {releases} old releases and {blobs} blobs, {}", size(*bytes)))
             }
+            Told::Observers { app, problem } => bad(format!("{app}: {problem}")),
             Told::Login { app, problem } => bad(format!("{app} login: {problem}")),
             Told::Certificate { host, how: Ok(until) } => {
                 Shown::Line(Line::good("TLS", format!("{host}, until {}", until.strftime("%Y-%m-%d %H:%M UTC"))))
@@ -251,6 +252,7 @@ impl Event for Shows {
                 value["event"] = "collected".into();
                 value
             }
+            Told::Observers { app, problem } => json!({ "event": "observers", "app": app, "problem": problem }),
             Told::Login { app, problem } => json!({ "event": "login", "app": app, "problem": problem }),
             Told::Over(Over { app, text }) => json!({ "event": "over", "app": app, "text": text }),
             Told::Node(event) => to_value(event).unwrap_or_default(),

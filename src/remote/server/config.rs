@@ -26,6 +26,9 @@ pub struct Config {
     /// Where they listen then; this machine's address on the way to the ZooKeeper, where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services_address: Option<IpAddr>,
+    /// `host:port` of the server that takes the node's own mail, to those who watch an app's errors; none: it stays on the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<String>,
     /// Who may log in to the apps; without it nobody does, but where an app sets it for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
@@ -101,8 +104,8 @@ impl Config {
             "is no host name"
         } else {
             let (isolation, limits, apps) = Default::default();
-            let (zookeeper, services_address, login, tls) = (None, None, None, None);
-            return Ok(Self { domain, listen, zookeeper, services_address, login, tls, isolation, limits, apps });
+            let (zookeeper, services_address, smtp, login, tls) = (None, None, None, None, None);
+            return Ok(Self { domain, listen, zookeeper, services_address, smtp, login, tls, isolation, limits, apps });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -127,7 +130,7 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `zookeeper`, `services_address`, `isolation`, `limits` and `apps`")
+                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `smtp`, `zookeeper`, `services_address`, `isolation`, `limits` and `apps`")
         })?;
         let Self { domain, .. } = Self::new(&config.domain, config.listen)?;
         let login = config.login.map(|login| login.ready(dir)).transpose()?;

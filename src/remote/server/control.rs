@@ -43,6 +43,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/processes", get(processes))
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
         .merge(super::changes::routes())
+        .merge(super::kept::routes())
         .merge(super::traffic::routes())
         .merge(super::runs::routes())
         .fallback(nothing)

@@ -17,9 +17,10 @@ mod control;
 mod disk;
 mod front;
 mod isolation;
-
+mod kept;
 mod login;
 mod logs;
+mod observers;
 mod plan;
 mod platforms;
 mod processes;
@@ -38,6 +39,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use blobs::Blobs;
 pub use config::{Config, Listen};
@@ -87,6 +90,8 @@ pub struct Server {
     pub isolation: Isolation,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
+    /// Where mail of the node's own goes; none: it stays with the app's.
+    smtp: Option<String>,
     /// How long what nothing leads to is kept.
     grace: Duration,
 }
@@ -217,11 +222,12 @@ impl Server {
         });
         let hear = move |app: &AppName, problem| tell(Told::Login { app: app.clone(), problem });
         let logins = Logins::open(&dir, home.config.login.clone(), Arc::new(hear))?;
-        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone());
+        let (errors, heard) = mpsc::unbounded_channel();
+        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone(), errors);
         let domain = home.config.domain.clone();
         let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
         let isolation = Isolation::open(&dir, &home.config, &node.settings)?;
-        Ok(Arc::new(Self {
+        let server = Arc::new(Self {
             domain,
             dir,
             store,
@@ -236,8 +242,11 @@ impl Server {
             tls,
             isolation,
             in_use: RwLock::default(),
+            smtp: home.config.smtp.clone(),
             grace,
-        }))
+        });
+        tokio::spawn(observers::watch(Arc::downgrade(&server), heard));
+        Ok(server)
     }
 
     /// While this is held nothing is collected. For work on the disk only.

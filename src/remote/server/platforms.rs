@@ -5,11 +5,11 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::app::AppName;
 use crate::problem::{Doing as _, Result};
-use crate::services::{Machine, Platform, Space, Tell};
+use crate::services::{Event, Machine, NewError, Platform, Space, Tell};
 use crate::supervisor::Owner;
 
 pub(super) struct Platforms {
@@ -17,11 +17,18 @@ pub(super) struct Platforms {
     apps: PathBuf,
     run: PathBuf,
     running: Mutex<HashMap<AppName, Platform>>,
+    /// Hears of errors.
+    errors: mpsc::UnboundedSender<(AppName, NewError)>,
 }
 
 impl Platforms {
-    pub fn new(apps: PathBuf, run: PathBuf) -> Self {
-        Self { apps, run, running: Mutex::default() }
+    pub fn new(apps: PathBuf, run: PathBuf, errors: mpsc::UnboundedSender<(AppName, NewError)>) -> Self {
+        Self { apps, run, running: Mutex::default(), errors }
+    }
+
+    /// Where the services of `app` keep what is theirs.
+    pub fn data(&self, app: &AppName) -> PathBuf {
+        self.apps.join(app.as_str()).join("data")
     }
 
     /// What the processes of `app`, whose owner is `owner`, are told of its services; they are started where they do not run yet.
@@ -30,10 +37,17 @@ impl Platforms {
         let mut running = self.running.lock().await;
         if !running.contains_key(app) {
             let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
-            let (data, permdir) = (own.join("data"), Some(own.join("permdir")));
+            let (data, permdir) = (self.data(app), Some(own.join("permdir")));
             let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
             let machine = Machine { code, permdir, cache, ..Machine::default() };
-            let mut space = Space::new(app.clone(), data, run, Tell::nobody())?.on(machine);
+            let (errors, of) = (self.errors.clone(), app.clone());
+            let tell = Tell::new(move |event| {
+                if let Event::Error(error) = event {
+                    // Nobody listens any more when the node goes down.
+                    let _ = errors.send((of.clone(), error));
+                }
+            });
+            let mut space = Space::new(app.clone(), data, run, tell)?.on(machine);
             space.owner = Some(owner);
             if let Owner::User(user) = owner {
                 let given = std::os::unix::fs::chown(&space.run, None, Some(user));

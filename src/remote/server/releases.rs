@@ -39,6 +39,11 @@ pub enum Told {
         how: Result<Duration, Box<Problem>>,
     },
     Node(Event),
+    /// Those who watch an app's errors could not be told of one.
+    Observers {
+        app: AppName,
+        problem: Problem,
+    },
     /// Somebody could not log in to an app, for a reason that is not theirs.
     Login {
         app: AppName,

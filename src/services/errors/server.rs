@@ -21,7 +21,7 @@ use super::event::Event;
 use super::secrets::Secrets;
 use super::store::{Added, Store};
 use crate::problem::Result;
-use crate::services::{Guarded, Space, Tell};
+use crate::services::{self, Guarded, NewError, Space, Tell};
 
 /// Whoever sends a report when the services end may finish it within this.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -179,6 +179,8 @@ impl Intake {
         let place = if event.place.is_empty() { String::new() } else { format!(" at {}", event.place) };
         let line = format!("{word}, number {error}: {}: {}{place}", event.kind, event.message);
         self.tell.note("errors", line.replace(char::is_control, " "));
+        let Event { kind, message, place, .. } = event.clone();
+        self.tell.event(services::Event::Error(NewError { number: *error, kind, message, place, back: *back }));
     }
 }
 
