@@ -154,19 +154,19 @@ impl Target {
     pub async fn connect(&self) -> Result<Api> {
         Api::connect(&self.name, &self.cluster).await
     }
+}
 
-    /// What changes an app there, as the commands without terms of their own do.
-    pub fn rollout<'a>(&self, api: &'a Api, app: &'a AppName, tell: &'a (dyn Fn(Word) + Sync)) -> Rollout<'a> {
-        Rollout { api, app, tell, terms: Terms { over: Over::Anybody, within: WITHIN } }
-    }
+/// What changes an app there, as the commands without terms of their own do.
+pub fn rollout<'a>(api: &'a Api, app: &'a AppName, tell: &'a (dyn Fn(Word) + Sync)) -> Rollout<'a> {
+    Rollout { api, app, tell, terms: Terms { over: Over::Anybody, within: WITHIN } }
+}
 
-    pub fn tell_changed(&self, context: &Context, app: &AppName, changed: Changed, took: Duration) {
-        match changed {
-            Changed::Now(Some(release)) => context.say("Set", format!("{release} of {app} has it already")),
-            Changed::Now(None) => context.say("Set", format!("{app} has it from its first release on")),
-            Changed::Live(arrived) => {
-                context.say("Live", format!("{} of {app} in {}", arrived.release, seconds(took)));
-            }
+pub fn tell_changed(context: &Context, app: &AppName, changed: Changed, took: Duration) {
+    match changed {
+        Changed::Now(Some(release)) => context.say("Set", format!("{release} of {app} has it already")),
+        Changed::Now(None) => context.say("Set", format!("{app} has it from its first release on")),
+        Changed::Live(arrived) => {
+            context.say("Live", format!("{} of {app} in {}", arrived.release, seconds(took)));
         }
     }
 }
@@ -254,7 +254,7 @@ pub async fn rollback(
 ) -> Result<(Option<ReleaseId>, Arrived)> {
     let api = target.connect().await?;
     let tell = |word: Word| context.terminal.tell(&word);
-    target.rollout(&api, app, &tell).rollback(to, origin::by()).await
+    rollout(&api, app, &tell).rollback(to, origin::by()).await
 }
 
 /// A pod, as `dae ps` shows it.

@@ -111,7 +111,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             if let Some(target) = at.which.cluster(context, Some(&app))? {
                 let found = block_on(async {
                     let api = target.connect().await?;
-                    target.rollout(&api, &app, &|_| {}).config(reveal).await
+                    cluster::rollout(&api, &app, &|_| {}).config(reveal).await
                 })?;
                 return Ok(Box::new(Report { remote: target.name, found }));
             }
@@ -129,9 +129,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let changed = block_on(async {
             let api = target.connect().await?;
             let tell = |word: Word| context.terminal.tell(&word);
-            target.rollout(&api, &app, &tell).change_config(&change).await
+            cluster::rollout(&api, &app, &tell).change_config(&change).await
         })?;
-        target.tell_changed(context, &app, changed, start.elapsed());
+        cluster::tell_changed(context, &app, changed, start.elapsed());
         let (release, url) = match changed {
             cluster::Changed::Live(arrived) => (Some(arrived.release), Some(target.cluster.url(&app))),
             cluster::Changed::Now(_) => (None, None),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::remote::api::Domains;
 use crate::term::{Paint, Text, Tone};
 
@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if let Some(target) = at.which.cluster(context, Some(&app))? {
         let found = block_on(async {
             let api = target.connect().await?;
-            let rollout = target.rollout(&api, &app, &|_| {});
+            let rollout = cluster::rollout(&api, &app, &|_| {});
             match (&add, &remove) {
                 (Some(host), _) => rollout.add_domain(host).await,
                 (_, Some(host)) => rollout.remove_domain(host).await,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::problem::{Problem, Result};
 use crate::remote::api::{Scale, ScaleChange};
 use crate::remote::deploy::{self, Step, seconds};
@@ -57,10 +57,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let found = block_on(async {
             let api = target.connect().await?;
             let tell = |word: Word| context.terminal.tell(&word);
-            let rollout = target.rollout(&api, &app, &tell);
+            let rollout = cluster::rollout(&api, &app, &tell);
             if !processes.is_empty() {
                 let changed = rollout.change_scale(&ScaleChange { processes, by: Some(origin::by()) }).await?;
-                target.tell_changed(context, &app, changed, start.elapsed());
+                cluster::tell_changed(context, &app, changed, start.elapsed());
             }
             rollout.scale().await
         })?;

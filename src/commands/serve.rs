@@ -170,7 +170,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
         around.push(surroundings);
     }
     if outcome.is_ok() {
-        let server = DevServer {
+        let all = DevServer {
             listener,
             named,
             run_dir: context.dirs.run.clone(),
@@ -182,7 +182,7 @@ fn serve(args: &Args, apps: Vec<App>, context: &Context) -> Outcome {
             cron: if args.no_cron { Cron::ByHand } else { Cron::BySchedule },
             apps: served,
         };
-        outcome = runtime.block_on(screen::run(server, seen, args.open, context));
+        outcome = runtime.block_on(screen::run(all, seen, args.open, context));
     }
     for Surroundings { shared, .. } in around {
         runtime.block_on(shared.end());

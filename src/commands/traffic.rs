@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome};
+use super::{Context, Outcome, cluster};
 use crate::problem::{Problem, Result};
 use crate::remote::Client;
 use crate::remote::api::{Gray, ReleaseId, Share, Traffic, TrafficChange};
@@ -45,19 +45,19 @@ impl Text for Report {
     fn text(&self, paint: Paint) -> String {
         let Traffic { app, live, gray } = &self.found;
         let Some(live) = live else { return format!("nothing of {app} is live on {}", self.remote) };
-        let line = |id: ReleaseId, percent: u8, state: &str, tone: Tone, more: &str| {
+        let row = |id: ReleaseId, percent: u8, state: &str, tone: Tone, more: &str| {
             let state = paint.tone(tone, &format!("{state:9}"));
             format!("{:6}{state}{percent:>3} %{more}", id.to_string())
         };
         match gray {
-            None => line(*live, 100, "live", Tone::Good, ""),
+            None => row(*live, 100, "live", Tone::Good, ""),
             Some(Gray { release, share }) => {
                 let rules = rules(share);
                 let rules = if rules.is_empty() { rules } else { format!(" and {rules}") };
                 let rest = 100_u8.saturating_sub(share.percent);
                 let lines = [
-                    line(*live, rest, "live", Tone::Good, ""),
-                    line(*release, share.percent, "gray", Tone::Warning, &rules),
+                    row(*live, rest, "live", Tone::Good, ""),
+                    row(*release, share.percent, "gray", Tone::Warning, &rules),
                 ];
                 lines.join("\n")
             }
@@ -96,7 +96,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let found = block_on(async {
             let api = target.connect().await?;
             let tell = |word: Word| context.terminal.tell(&word);
-            let rollout = target.rollout(&api, &app, &tell);
+            let rollout = cluster::rollout(&api, &app, &tell);
             let found = rollout.traffic().await?;
             let Some(change) = wanted(&found, &shares, rules)? else { return Ok(found) };
             let found = rollout.change_traffic(&change).await?;

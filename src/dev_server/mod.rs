@@ -194,7 +194,7 @@ impl DevServer {
         tokio::spawn(retell::services(told, tell.clone(), stand_still));
         tokio::spawn(retell::typed(node.clone(), app.name.clone(), typed));
 
-        let (changed, changes) = mpsc::unbounded_channel();
+        let (heard_of, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.
         let first = node.hold(&app.name);
         let watch = Watch::start(&app.root, self.notice, {
@@ -203,7 +203,7 @@ impl DevServer {
                 Word::Changed(change) => {
                     let hold = (change.change > Change::Asset).then(|| node.hold(&app));
                     // After the last change heard, the server is going down.
-                    let _ = changed.send((change, hold));
+                    let _ = heard_of.send((change, hold));
                 }
                 Word::Polls(because) => drop(tell.event(Event::Polling { because })),
             }

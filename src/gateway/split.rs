@@ -56,13 +56,9 @@ impl Split {
         if self.share.names(visitor) {
             return (&self.tried, None);
         }
-        let (bucket, drawn) = match bucket_of(visitor.headers) {
-            Some(bucket) => (bucket, None),
-            None => {
-                let bucket = draw();
-                (bucket, Some(Drawn(bucket)))
-            }
-        };
+        let known = bucket_of(visitor.headers);
+        let bucket = known.unwrap_or_else(draw);
+        let drawn = known.is_none().then_some(Drawn(bucket));
         let place = (bucket + offset(&self.trial)) % BUCKETS;
         (if place < self.share.percent { &self.tried } else { &self.rest }, drawn)
     }

@@ -256,7 +256,7 @@ impl Node {
 
     /// Waits until the services of the generation that serves `app` answer, or cannot.
     pub async fn offered(&self, app: &AppName) {
-        if let Some(settled) = self.asked(app, |reply| Ask::Offered(reply)).await {
+        if let Some(settled) = self.asked(app, Ask::Offered).await {
             settled.await;
         }
     }

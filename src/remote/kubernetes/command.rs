@@ -74,7 +74,7 @@ impl Rollout<'_> {
         let failed = |why: &dyn std::fmt::Display| {
             Problem::new("release.command", format!("the release command `{}` failed", script.as_str()))
                 .because(why)
-                .detail(last.iter().map(|line| format!("{line}\n")).collect::<String>())
+                .detail(last.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
                 .hint("no code was switched; what the command did itself is done")
                 .exit(exit::COMMAND)
         };

@@ -93,6 +93,7 @@ fn make() -> Result<Vec<BpfProgram>, seccompiler::Error> {
     refused.insert(libc::SYS_setpriority, vec![when(0, Compare::Ne, 0)?, when(1, Compare::Ne, 0)?]);
     refused.insert(libc::SYS_ioprio_set, vec![when(0, Compare::Ne, 1)?, when(1, Compare::Ne, 0)?]);
     // Types into a terminal.
+    #[expect(clippy::useless_conversion, reason = "with musl they are ints")]
     let (sti, linux) = (u64::from(libc::TIOCSTI), u64::from(libc::TIOCLINUX));
     refused.insert(libc::SYS_ioctl, vec![when(1, Compare::Eq, sti)?, when(1, Compare::Eq, linux)?]);
     let namespaces = [
@@ -125,23 +126,23 @@ fn program(rules: Rules, refusal: i32) -> Result<BpfProgram, seccompiler::Error>
 }
 
 #[cfg(target_arch = "x86_64")]
-fn by_other_numbers() -> Option<BpfProgram> {
+fn by_other_numbers() -> Vec<BpfProgram> {
     // See linux/bpf_common.h and linux/seccomp.h: load the call's number; where it is one of those, refuse it.
     const LOAD: u16 = 0x20;
     const IF_AT_LEAST: u16 = 0x35;
     const RETURN: u16 = 0x06;
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    Some(vec![
+    vec![vec![
         step(LOAD, 0, 0, 0),
         step(IF_AT_LEAST, 0, 1, X32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ])
+    ]]
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn by_other_numbers() -> Option<BpfProgram> {
-    None
+fn by_other_numbers() -> Vec<BpfProgram> {
+    Vec::new()
 }
 
 /// For a child between fork and exec that has given up new privileges.

@@ -167,7 +167,9 @@ pub fn enter(domain: &OwnedFd, of_itself: bool) -> io::Result<()> {
         }
     };
     if of_itself {
-        OF_ITSELF.iter().for_each(|path| allow(path));
+        for path in OF_ITSELF {
+            allow(path);
+        }
     } else {
         allow(c"/proc");
     }

@@ -135,11 +135,7 @@ fn held_by(number: u32, inode: u64) -> bool {
     let mut others = Vec::new();
     for pid in all() {
         match mark_of(pid) {
-            Some(Mark::Number(found)) if found == number => {
-                if has(pid) {
-                    return true;
-                }
-            }
+            Some(Mark::Number(found)) if found == number && has(pid) => return true,
             Some(Mark::None) => others.push(pid),
             _ => {}
         }

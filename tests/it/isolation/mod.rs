@@ -66,9 +66,9 @@ impl Pair {
         let top = place.path("").parent().unwrap().to_owned();
         if mode != Mode::Root {
             let open = std::fs::Permissions::from_mode(0o755);
-            [top.clone(), top.join("work"), top.join("run")]
-                .iter()
-                .for_each(|path| std::fs::set_permissions(path, open.clone()).unwrap());
+            for path in [top.clone(), top.join("work"), top.join("run")] {
+                std::fs::set_permissions(path, open.clone()).unwrap();
+            }
         }
         if mode == Mode::Nobody {
             for below in ["work/node", "run", "home", "tmp"] {

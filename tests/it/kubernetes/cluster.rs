@@ -183,7 +183,7 @@ async fn answer(State(cluster): State<Cluster>, method: Method, uri: Uri, header
         watch(&cluster).await
     } else if query.contains("follow=true") {
         let cut = matches!(fault, Some(Fault::Cut));
-        return follow(&cluster, uri.path().trim_end_matches("/log"), cut).await;
+        return follow(&cluster, uri.path().trim_end_matches("/log"), cut);
     } else {
         act(&cluster, &method, uri.path(), query, &body)
     };
@@ -207,7 +207,7 @@ async fn watch(cluster: &Cluster) -> Response {
 }
 
 /// A Job's lines as they come: one at once, the others when it has ended.
-async fn follow(cluster: &Cluster, pod: &str, cut: bool) -> Response {
+fn follow(cluster: &Cluster, pod: &str, cut: bool) -> Response {
     let text = said(&cluster.inner(), pod);
     let (first, rest) =
         text.split_once('\n').map(|(first, rest)| (format!("{first}\n"), rest.to_owned())).unwrap_or_default();

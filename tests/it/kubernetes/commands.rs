@@ -33,7 +33,8 @@ fn a_release_command_runs_before_anything_is_applied() {
     );
 
     // It fails: nothing else was applied.
-    let lines: &'static str = Box::leak((1..=150).map(|n| format!("line {n}\n")).collect::<String>().into_boxed_str());
+    let lines: &'static str =
+        Box::leak(((1..=150).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n").into_boxed_str());
     stage.cluster.inner().jobs.insert("migrate.py", (lines, 1));
     stage.edit(2);
     let begin = stage.cluster.inner().changes.len();

@@ -82,7 +82,9 @@ fn golden(name: &str, objects: &[Value]) {
     if std::env::var_os("DAE_UPDATE").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
-    Api::all().iter().for_each(|api| api.holds(name, objects));
+    for api in Api::all() {
+        api.holds(name, objects);
+    }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(text, kept, "{name}.yaml has changed: DAE_UPDATE=1 cargo test --test it kubernetes::golden");
 }

@@ -59,7 +59,9 @@ impl Server {
             // The store cannot be read: who asks for anything is told.
             let Ok((known, told)) = looked.await else { return };
             disks = known;
-            told.into_iter().for_each(|over| self.releases.told(Told::Over(over)));
+            for over in told {
+                self.releases.told(Told::Over(over));
+            }
         }
     }
 
