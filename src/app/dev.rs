@@ -188,8 +188,13 @@ impl DevSettings {
         }
     }
 
-    /// Every service that is somebody else's.
+    /// Every service that is somebody else's, away from this machine.
     pub fn elsewhere(&self) -> Vec<Elsewhere> {
+        self.named().into_iter().filter(|named| !named.address.is_local()).collect()
+    }
+
+    /// Every service that is not dae's own.
+    pub fn named(&self) -> Vec<Elsewhere> {
         let mysql = self.mysql.iter().map(|mysql| ("mysql".to_owned(), &mysql.address));
         let farms = self.sqlstore.iter().map(|(farm, mysql)| (format!("sqlstore {farm}"), &mysql.address));
         let memcache = self.memcache.iter().map(|address| ("memcache".to_owned(), address));
@@ -204,7 +209,6 @@ impl DevSettings {
             .chain(queue)
             .chain(scribe)
             .chain(dpark)
-            .filter(|(_, address)| !address.is_local())
             .map(|(service, address)| Elsewhere { service, address: address.clone() })
             .collect()
     }

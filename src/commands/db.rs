@@ -13,7 +13,7 @@ use super::services::Services;
 use super::{Context, Outcome, foreground};
 use crate::app::App;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::services::mysql::{self, Account, Address, Answer, Client, Statement};
+use crate::services::mysql::{self, Account, Address, Answer, Client, Fault, Statement};
 use crate::term::{Done, Paint, Text, confirm};
 
 /// Look into the app's own database
@@ -113,7 +113,15 @@ fn account(services: &Services, app: &App) -> Result<Account> {
 }
 
 fn connect(account: &Account) -> Result<Client> {
-    Client::connect(account, ANSWERS_WITHIN).map_err(|fault| fault.problem("could not open the app's database"))
+    Client::connect(account, ANSWERS_WITHIN).map_err(|fault| {
+        let hint = matches!(fault, Fault::Lost(_)).then_some("is `mysql` in dev.yaml the address of one that runs?");
+        let place = match &account.address {
+            Address::Tcp(host, port) => format!("{host}:{port}"),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let problem = fault.problem(&format!("could not open the app's database at `{place}`"));
+        hint.into_iter().fold(problem, Problem::hint)
+    })
 }
 
 fn look(verb: &Verb, app: &App, account: Account, context: &Context) -> Outcome {

@@ -6,7 +6,7 @@ mod debugger;
 mod filter;
 mod screen;
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::{Context, Outcome, foreground, services};
-use crate::app::{self, App, DevSettings, Elsewhere};
+use crate::app::{self, Address, App, DevSettings, Elsewhere};
 use crate::dev_server::{DevServer, Event, Feed, Named, Notice, Served, Session, Tagged, port};
 use crate::node::{Cron, Verify};
 use crate::problem::{Doing as _, Problem, Result};
@@ -97,11 +97,23 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         for warning in &warnings {
             context.warn(warning);
         }
-        for Elsewhere { service, address } in settings.elsewhere() {
-            tell(context, app, apps.len(), &Event::Elsewhere { service, address: address.to_string() });
+        for Elsewhere { service, address } in settings.named() {
+            if !address.is_local() {
+                tell(context, app, apps.len(), &Event::Elsewhere { service, address: address.to_string() });
+            } else if !answers(&address) {
+                let what = format!("nobody listens at `{address}`, where dev.yaml has {service}");
+                let hint = format!("start it, or take `{service}` out of dev.yaml: then it is dae's own");
+                context.warn(&Problem::new("dev.away", what).hint(hint));
+            }
         }
     }
     serve(&args, apps, context)
+}
+
+/// Whether anybody listens at an address of this machine.
+fn answers(address: &Address) -> bool {
+    let mut found = (address.host.as_str(), address.port).to_socket_addrs().into_iter().flatten();
+    found.any(|socket| TcpStream::connect_timeout(&socket, Duration::from_millis(300)).is_ok())
 }
 
 /// The folders of the apps meant, each once.

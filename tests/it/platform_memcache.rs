@@ -54,6 +54,38 @@ fn verdict(said: &str) -> String {
 }
 
 #[test]
+fn what_dev_yaml_names_and_nobody_answers_at_is_told_at_the_start_and_to_whoever_looks() {
+    let place = Place::new();
+    place
+        .write("app/app.yaml", "application: app\nhandlers:\n- {url: /.*, wsgi_app: app:app}\n")
+        .write(
+            "app/app.py",
+            "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'up']\n",
+        )
+        .write("app/pip-req.txt", "");
+    let port = free_port();
+    // A service and its name in dev.yaml, the command that looks into it.
+    let cases: [(&str, &[&str]); 4] = [
+        ("mysql: {host: 127.0.0.1, port: 1, user: a, passwd: b, db: c}", &["db", "shell", "-e", "select 1"]),
+        ("memcache: [\"127.0.0.1:1\"]", &["mc", "stats"]),
+        ("beansdb: [\"127.0.0.1:1\"]", &["bdb", "ls"]),
+        ("queue: \"127.0.0.1:1\"", &["queue", "list"]),
+    ];
+    for (line, command) in cases {
+        let service = line.split(':').next().unwrap();
+        place.write("app/dev.yaml", line);
+        let told = place.dae(["-C", "app"].iter().chain(command)).run();
+        assert_eq!(told.code, 1, "{}", told.stderr);
+        assert!(told.stderr.contains("`127.0.0.1:1`"), "{}", told.stderr);
+        assert!(told.stderr.contains(&format!("is `{service}` in dev.yaml the address")), "{}", told.stderr);
+    }
+    let mut serve = place.dae(["-C", "app", "serve", "--port", &port.to_string()]).spawn();
+    serve.until("nobody listens at `127.0.0.1:1`, where dev.yaml has queue");
+    serve.until("started");
+    assert_eq!(serve.stop().code, 0);
+}
+
+#[test]
 fn the_platform_and_a_real_server_answer_the_same() {
     let place = app("");
     let python = python_with(&place, "memcache", &["pytest", "gevent", "libmc"]);

@@ -29,7 +29,9 @@ impl Client {
             stream.set_nodelay(true)?;
             Ok(stream)
         };
-        let stream = connect().doing(|| format!("reach the queue server at `{address}`"))?;
+        let stream = connect()
+            .doing(|| format!("reach the queue server at `{address}`"))
+            .map_err(|problem| problem.hint("is `queue` in dev.yaml the address of one that runs?"))?;
         Ok(Self { stream: BufReader::new(stream), address: address.to_owned() })
     }
 

@@ -31,7 +31,9 @@ impl Client {
     /// `address` is `host:port`; of several with commas between the first one.
     pub fn open(address: &str) -> Result<Self> {
         let address = address.split(',').next().unwrap_or_default().trim().to_owned();
-        let stream = TcpStream::connect(&address).doing(|| format!("reach beansdb at `{address}`"))?;
+        let stream = TcpStream::connect(&address)
+            .doing(|| format!("reach beansdb at `{address}`"))
+            .map_err(|problem| problem.hint("is `beansdb` in dev.yaml the address of one that runs?"))?;
         stream.set_read_timeout(Some(PATIENCE)).doing(|| "set a time limit")?;
         Ok(Self { address, stream: BufReader::new(stream) })
     }
