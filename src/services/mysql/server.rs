@@ -336,11 +336,14 @@ impl Doors {
         let packet = client::refusal(&format!("dae: {why}"));
         // The server may have left them as it likes them.
         let _ = (self.tcp.get_ref().set_nonblocking(true), self.unix.get_ref().set_nonblocking(true));
-        while let Ok((mut stream, _)) = self.tcp.get_ref().accept() {
-            // Whoever has gone does not want to know.
+        // All of them first: who hears of it at once may be back before the last is refused, and is to be let in then.
+        let tcp: Vec<_> = std::iter::from_fn(|| self.tcp.get_ref().accept().ok()).collect();
+        let unix: Vec<_> = std::iter::from_fn(|| self.unix.get_ref().accept().ok()).collect();
+        // Whoever has gone does not want to know.
+        for (mut stream, _) in tcp {
             let _ = stream.write_all(&packet);
         }
-        while let Ok((mut stream, _)) = self.unix.get_ref().accept() {
+        for (mut stream, _) in unix {
             let _ = stream.write_all(&packet);
         }
     }
