@@ -124,6 +124,17 @@ impl Requirement {
     /// Reads one requirement as pip writes it, `-e` included; without comment and hashes.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
+        let read = Self::read(text)?;
+        let (begin, end) = (read.marker.chars().next(), read.marker.chars().next_back());
+        let may =
+            |end: Option<char>, quotes: &str| end.is_none_or(|end| end.is_ascii_alphabetic() || quotes.contains(end));
+        if !may(begin, "'\"(") || !may(end, "'\")") {
+            return Err(wrong(text, &format!("`{}` is no marker", read.marker)));
+        }
+        Ok(read)
+    }
+
+    fn read(text: &str) -> Result<Self> {
         if let Some(rest) = editable(text) {
             let (address, marker) = unmarked(rest);
             return Self::from_address(text, address, None, true, marker);
@@ -421,9 +432,22 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let said = ["", "==1", "flask=1", "flask=>3", "flask[x", "flask 3", "-flask", "flask==", "你好", "x @"]
-            .map(|text| Requirement::parse(text).unwrap_err().to_string());
-        insta::assert_snapshot!(said.join("\n"), @"
+        let said = [
+            "",
+            "==1",
+            "flask=1",
+            "flask=>3",
+            "flask[x",
+            "flask 3",
+            "-flask",
+            "flask==",
+            "你好",
+            "x @",
+            "a==1 ;-e .",
+            "a ; b == '' \\",
+        ]
+        .map(|text| Requirement::parse(text).unwrap_err().to_string());
+        insta::assert_snapshot!(said.join("\n"), @r"
         `` is no requirement: it does not begin with a package's name
         `==1` is no requirement: it does not begin with a package's name
         `flask=1` is no requirement: one version is named with `==`
@@ -434,6 +458,8 @@ mod tests {
         `flask==` is no requirement: `==` names no version
         `你好` is no requirement: it does not begin with a package's name
         `x @` is no requirement: nothing follows `@`
+        `a==1 ;-e .` is no requirement: `-e .` is no marker
+        `a ; b == '' \` is no requirement: `b == '' \` is no marker
         ");
     }
 }

@@ -22,7 +22,7 @@ pub fn check(part: &str) -> Result<(), String> {
     let none = || Err(format!("`{part}` names no version"));
     match *operator {
         // Compared letter by letter.
-        "===" if !version.is_empty() && !version.contains(char::is_whitespace) => Ok(()),
+        "===" if !version.is_empty() && !version.contains(|c: char| c == '=' || c.is_whitespace()) => Ok(()),
         "==" | "!=" => {
             let bare = version.strip_suffix(".*").unwrap_or(version);
             let open = bare.len() < version.len();

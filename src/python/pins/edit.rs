@@ -221,11 +221,11 @@ impl Pins {
 
 /// `flask[async]==3.1.3`: the version that was found, with the extras and the marker that were asked for.
 fn with_extras(line: &str, typed: &Requirement) -> String {
-    let Some((_, version)) = line.split_once("==") else { return line.to_owned() };
+    let found = Requirement::parse(line).ok().filter(|found| found.pinned().is_some());
+    let Some(Source::Index { version }) = found.map(|found| found.source) else { return line.to_owned() };
     let Requirement { name, extras, marker, .. } = typed;
-    let version = version.split(';').next().unwrap_or(version).trim();
     let marker = if marker.is_empty() { String::new() } else { format!(" ; {marker}") };
-    format!("{name}{extras}=={version}{marker}")
+    format!("{name}{extras}{version}{marker}")
 }
 
 fn bare(who: &str) -> Name {

@@ -115,7 +115,8 @@ pub(super) fn read(raw: &str, file: &Path, text: &str, offset: usize) -> Kind {
     let joined: String = bare
         .lines()
         .map(|line| match line.strip_suffix('\\') {
-            Some(line) => line.to_owned(),
+            // However many there are, as pip has it.
+            Some(line) => line.trim_end_matches('\\').to_owned(),
             None if line.trim_start().starts_with('#') => format!(" {line}"),
             None => line.to_owned(),
         })
