@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -557,9 +558,15 @@ impl fmt::Display for Ran {
     }
 }
 
-/// A port nobody listens on just now.
+/// A port nobody listens on just now, given once: of those the system gives to nobody who names none, so that no
+/// connection takes it before the program under test does.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    const BETWEEN: std::ops::Range<u16> = 12_000..32_000;
+    // Two runs of the tests at once begin elsewhere.
+    let begin = u16::try_from(std::process::id() * 331 % u32::from(BETWEEN.end - BETWEEN.start)).unwrap();
+    let next = || BETWEEN.start + (begin + GIVEN.fetch_add(1, Ordering::Relaxed)) % (BETWEEN.end - BETWEEN.start);
+    std::iter::repeat_with(next).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// An HTTP answer; header names in lowercase.
