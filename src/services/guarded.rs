@@ -2,10 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::supervisor::Owner;
+
+/// How long to wait where the system has no more file descriptors.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whose processes may connect; none: anybody's.
 #[derive(Debug)]
@@ -29,7 +33,17 @@ impl<L> From<L> for Guarded<L> {
 
 impl Guarded<TcpListener> {
     /// The next one that may connect; others are hung up on.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.next().await {
+                Ok(accepted) => return accepted,
+                // Out of file descriptors, most likely: some will be free in a moment.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             let (stream, peer) = self.listener.accept().await?;
             let Some(owner) = self.owner else { return Ok((stream, peer)) };
@@ -46,14 +60,24 @@ impl Guarded<TcpListener> {
 }
 
 impl Guarded<UnixListener> {
-    pub async fn accept(&self) -> io::Result<(UnixStream, tokio::net::unix::SocketAddr)> {
+    /// The next one that may connect; others are hung up on.
+    pub async fn accept(&self) -> UnixStream {
         loop {
-            let (stream, peer) = self.listener.accept().await?;
-            let Some(owner) = self.owner else { return Ok((stream, peer)) };
+            match self.next().await {
+                Ok(stream) => return stream,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            let Some(owner) = self.owner else { return Ok(stream) };
             let known = stream.peer_cred()?;
             let pid = known.pid().and_then(|pid| u32::try_from(pid).ok());
             if pid.is_some_and(|pid| owner.has_process(pid, known.uid())) {
-                return Ok((stream, peer));
+                return Ok(stream);
             }
         }
     }
@@ -64,13 +88,7 @@ impl axum::serve::Listener for Guarded<TcpListener> {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            match Self::accept(self).await {
-                Ok(accepted) => return accepted,
-                // Out of file descriptors, most likely: some will be free in a moment.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            }
-        }
+        Self::accept(self).await
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,12 +52,8 @@ impl Server {
     pub async fn serve(self: Arc<Self>, listener: Guarded<TcpListener>, stop: CancellationToken) {
         let (clients, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CLIENTS)));
         loop {
-            let stream = tokio::select! {
-                accepted = listener.accept() => if let Ok((stream, _)) = accepted { stream } else {
-                    // Out of file descriptors, most likely: some will be free in a moment.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                },
+            let (stream, _) = tokio::select! {
+                accepted = listener.accept() => accepted,
                 () = stop.cancelled() => break,
             };
             // One too many is hung up on.

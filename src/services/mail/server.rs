@@ -30,12 +30,8 @@ pub async fn serve(listener: impl Into<Guarded<TcpListener>>, store: Arc<Store>,
     let listener = listener.into();
     let (clients, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CLIENTS)));
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted { stream } else {
-                // Out of file descriptors, most likely: some will be free in a moment.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            },
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         let (stop, place) = (stop.clone(), places.clone().try_acquire_owned());

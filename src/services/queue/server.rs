@@ -59,14 +59,9 @@ pub(super) async fn serve(listener: Guarded<TcpListener>, settings: Settings, te
     let mut queue: Option<Arc<Queue>> = None;
     let mut keeper = None;
     loop {
-        let stream = tokio::select! {
+        let (stream, _) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, _)) = stream else {
-            // Too many files are open; some will be closed.
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            continue;
         };
         let open = match &queue {
             Some(open) => open.clone(),

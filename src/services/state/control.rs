@@ -38,7 +38,7 @@ pub fn listen(space: &Space, orders: mpsc::Sender<Control>) -> Result<String> {
                 () = orders.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let (Ok((stream, _)), orders) = (stream, orders.clone()) else { continue };
+            let orders = orders.clone();
             tokio::spawn(async move {
                 let (read, mut write) = stream.into_split();
                 let mut line = String::new();

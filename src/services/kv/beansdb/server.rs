@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,8 +26,6 @@ const PIECE: usize = 1 << 20;
 /// So many writes of one connection, with so many bytes, may wait for the disk.
 const MOST_WAITING: usize = 1024;
 const MOST_WAITING_BYTES: usize = 16 << 20;
-/// How long to wait where the system has no more file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 /// So much is read at once.
 const READ: usize = 1 << 16;
 const CLOSING: &str = "SERVER_ERROR the store is closing";
@@ -38,18 +35,13 @@ pub async fn serve(listener: impl Into<Guarded<TcpListener>>, shelf: Shelf, stop
     let (listener, shelf) = (listener.into(), Arc::new(shelf));
     let mut connections = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
+        let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => break,
         };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = Connection::new(stream, shelf.clone());
-                connections.spawn(connection.run(stop.clone()));
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
+        let connection = Connection::new(stream, shelf.clone());
+        connections.spawn(connection.run(stop.clone()));
     }
     while connections.join_next().await.is_some() {}
     if let Some(shelf) = Arc::into_inner(shelf) {

@@ -61,7 +61,7 @@ pub async fn serve(listener: Listener, store: Shared, stop: CancellationToken) {
             accepted = accept(&listener) => accepted,
         };
         if accepted.and_then(|stream| clients.serve(stream, store.clone())).is_err() {
-            // Too many open files, or threads; some will be gone.
+            // Too many threads; some will be gone.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
@@ -70,13 +70,13 @@ pub async fn serve(listener: Listener, store: Shared, stop: CancellationToken) {
 async fn accept(listener: &Listener) -> io::Result<Stream> {
     match listener {
         Listener::Tcp(listener) => {
-            let stream = listener.accept().await?.0.into_std()?;
+            let stream = listener.accept().await.0.into_std()?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(false)?;
             Ok(Stream::Tcp(stream))
         }
         Listener::Unix(listener) => {
-            let stream = listener.accept().await?.0.into_std()?;
+            let stream = listener.accept().await.into_std()?;
             stream.set_nonblocking(false)?;
             Ok(Stream::Unix(stream))
         }
