@@ -104,9 +104,7 @@ async fn again(
     headers: &HeaderMap,
 ) -> Answer {
     // What was looked at is what is replaced, whatever was asked for: else somebody's change in between would be lost.
-    if !expected.is_met_by(Some(live.id)) {
-        return Err(precondition(&app, Moved { live: Some(Box::new(live)) }));
-    }
+    met(&app, expected, Some(&live))?;
     let expected = Expected::Release(live.id);
     let Said { message, by } = said;
     let settings = With::New(server.seal_settings(&settings)?);
@@ -114,7 +112,7 @@ async fn again(
     accept(server, app, Begin { draft, expected, share: None }, headers).await
 }
 
-fn met(app: &AppName, expected: Expected, live: Option<&Release>) -> Result<(), Refused> {
+pub(super) fn met(app: &AppName, expected: Expected, live: Option<&Release>) -> Result<(), Refused> {
     if expected.is_met_by(live.map(|live| live.id)) {
         return Ok(());
     }

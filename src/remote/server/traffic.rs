@@ -11,9 +11,10 @@ use axum::{Json, Router};
 
 use super::auth::Verb;
 use super::caller::Caller;
-use super::control::{expected, precondition, read};
+use super::changes::met;
+use super::control::{expected, read};
 use super::refusal::{Answer, Refused};
-use super::store::{Expected, Moved};
+use super::store::Expected;
 use super::{Server, blocking};
 use crate::app::AppName;
 use crate::gateway;
@@ -46,10 +47,7 @@ async fn change(
     let expected = expected(&headers)?;
     let TrafficChange { release, share } = read(body).await?;
     let visitors = visitors(&share).map_err(|problem| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem))?;
-    let live = server.store.live(&app)?;
-    if !expected.is_met_by(live.as_ref().map(|live| live.id)) {
-        return Err(precondition(&app, Moved { live: live.map(Box::new) }));
-    }
+    met(&app, expected, server.store.live(&app)?.as_ref())?;
     let gray = server.store.gray(&app)?.map(|gray| gray.release);
     let Some(id) = gray.filter(|gray| release.is_none_or(|release| release == *gray)) else {
         return Err(not_tried(&app, release, gray));
@@ -87,10 +85,7 @@ async fn change(
 
 /// Nothing is tried any more: what a rollback that names no release does first.
 pub(super) async fn end(server: Arc<Server>, app: AppName, expected: Expected) -> Answer {
-    let live = server.store.live(&app)?;
-    if !expected.is_met_by(live.as_ref().map(|live| live.id)) {
-        return Err(precondition(&app, Moved { live: live.map(Box::new) }));
-    }
+    met(&app, expected, server.store.live(&app)?.as_ref())?;
     if let Some(gray) = server.store.gray(&app)? {
         server.node.share(&app, &gray.release.to_string(), None).await;
         let (keeper, of) = (server.clone(), app.clone());
