@@ -156,6 +156,11 @@ impl Client {
 
     /// Sends a request and returns as soon as the answer begins.
     pub async fn begin(&self, ask: Ask) -> Result<reqwest::Response, Silent> {
+        self.begin_as(ask, self.login.as_ref().and_then(Login::header)).await
+    }
+
+    /// `login` is who asks, where it is a registry that is asked.
+    async fn begin_as(&self, ask: Ask, login: Option<HeaderValue>) -> Result<reqwest::Response, Silent> {
         let url = self.url.join(&ask.path).map_err(|error| {
             Silent::Unreachable(
                 Problem::new("remote.protocol", format!("the remote named a bad place `{}`", ask.path)).because(error),
@@ -170,9 +175,7 @@ impl Client {
                 request = request.header(reqwest::header::AUTHORIZATION, value);
             }
         }
-        if let Some(login) = self.login.as_ref().filter(|_| url.origin() == self.url.origin())
-            && let Some(value) = login.header()
-        {
+        if let Some(value) = login.filter(|_| url.origin() == self.url.origin()) {
             request = request.header(reqwest::header::AUTHORIZATION, value);
         }
         for (name, value) in ask.headers {
@@ -188,10 +191,13 @@ impl Client {
         let response = match &self.login {
             None => self.begin(ask).await?,
             Some(login) => {
-                let response = self.begin(ask.clone()).await?;
-                // A registry says what it wants to know on the first refusal, and again when that has grown old.
-                if response.status() == StatusCode::UNAUTHORIZED && login.answer(&self.http, response.headers()).await {
-                    self.begin(ask).await?
+                let used = login.header();
+                let response = self.begin_as(ask.clone(), used.clone()).await?;
+                if response.status() != StatusCode::UNAUTHORIZED {
+                    response
+                } else if let Some(new) = login.answer(&self.http, response.headers(), used.as_ref()).await {
+                    // It said what it wants to know: on the first refusal, and again when that has grown old.
+                    self.begin_as(ask, Some(new)).await?
                 } else {
                     response
                 }

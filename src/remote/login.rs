@@ -1,12 +1,12 @@
 //! How one gets into a registry of images: by what `docker login` or `podman login` left, asked for in the way the registry
 //! wants it (the token specification of the distribution project).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,13 +15,23 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
 use super::client::{Answer, exit};
+use super::reference::Reference;
 use crate::problem::Problem;
 
 /// Who somebody is at one registry, and what the registry gave for it.
 pub struct Login {
     known: Option<Known>,
+    /// Why some of what is kept could not be used.
+    trouble: Vec<String>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
     /// What goes along with every request now.
-    header: Mutex<Option<HeaderValue>>,
+    header: Option<HeaderValue>,
+    /// All that was ever wanted, so that one token does for every repository of a push.
+    scopes: BTreeSet<String>,
 }
 
 enum Known {
@@ -62,31 +72,49 @@ struct Helped {
 }
 
 impl Login {
-    /// What this user has for `registry`; `env` is the environment.
-    pub fn find(registry: &str, env: &[(String, String)]) -> Self {
-        let known = files(env).into_iter().find_map(|path| in_file(&path, registry));
-        Self { known, header: Mutex::new(None) }
+    /// What this user has for the registry of `to`; `env` is the environment.
+    pub fn find(to: &Reference, env: &[(String, String)]) -> Self {
+        let mut trouble = Vec::new();
+        let known = files(env).into_iter().find_map(|path| in_file(&path, to, &mut trouble));
+        Self { known, trouble, held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn header(&self) -> Option<HeaderValue> {
-        self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held().header.clone()
     }
 
-    /// Gets what a refusal asks for; says whether there is something new to try.
-    pub async fn answer(&self, http: &reqwest::Client, headers: &HeaderMap) -> bool {
+    /// Gets what the refusal of a request asks for that had `used` along; none where there is nothing new to try.
+    pub async fn answer(
+        &self,
+        http: &reqwest::Client,
+        headers: &HeaderMap,
+        used: Option<&HeaderValue>,
+    ) -> Option<HeaderValue> {
         let mut wanted = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let Some(wanted) = wanted.find_map(Challenge::parse) else { return false };
+        let wanted = wanted.find_map(Challenge::parse)?;
+        let scopes = {
+            let mut held = self.held();
+            let before = held.scopes.len();
+            held.scopes.extend(wanted.scopes().map(str::to_owned));
+            // Others were refused at the same time, and one of them has the new token.
+            if held.scopes.len() == before && held.header.as_ref() != used {
+                return held.header.clone();
+            }
+            held.scopes.clone()
+        };
         let value = match (&wanted, &self.known) {
             (Challenge::Basic, Some(known @ Known::Password { .. })) => known.basic(),
             (Challenge::Basic, _) => None,
-            (Challenge::Bearer { .. }, known) => wanted.token(http, known.as_ref()).await,
+            (Challenge::Bearer { .. }, known) => wanted.token(http, &scopes, known.as_ref()).await,
         };
-        let Some(mut value) = value.and_then(|value| HeaderValue::try_from(value).ok()) else { return false };
+        let mut value = HeaderValue::try_from(value?).ok()?;
         value.set_sensitive(true);
-        let mut header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = header.as_ref() != Some(&value);
-        *header = Some(value);
-        news
+        self.held().header = Some(value.clone());
+        (used != Some(&value)).then_some(value)
     }
 
     /// A registry's refusal in words.
@@ -95,6 +123,9 @@ impl Login {
         let said = said.into_iter().map(|error| format!("{}: {}", error.code, error.message));
         let mut problem = Problem::new("registry.refused", format!("registry `{registry}` answered {}", answer.status));
         problem.causes.extend(said);
+        if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            problem.causes.extend(self.trouble.iter().cloned());
+        }
         let login = format!("docker login {registry}");
         match (answer.status, &self.known) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => problem
@@ -174,14 +205,19 @@ impl Challenge {
         })
     }
 
-    async fn token(&self, http: &reqwest::Client, known: Option<&Known>) -> Option<String> {
-        let Self::Bearer { realm, service, scope } = self else { return None };
+    fn scopes(&self) -> impl Iterator<Item = &str> {
+        let scope = match self {
+            Self::Bearer { scope, .. } => scope.as_deref(),
+            Self::Basic => None,
+        };
+        scope.into_iter().flat_map(|scope| scope.split(' '))
+    }
+
+    async fn token(&self, http: &reqwest::Client, scopes: &BTreeSet<String>, known: Option<&Known>) -> Option<String> {
+        let Self::Bearer { realm, service, .. } = self else { return None };
         let mut url = Url::parse(realm).ok()?;
-        let pairs = |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, value));
-        let asked: Vec<(&str, String)> = pairs("service", service)
-            .into_iter()
-            .chain(scope.iter().flat_map(|scope| scope.split(' ')).map(|scope| ("scope", scope.to_owned())))
-            .collect();
+        let service = service.iter().map(|service| ("service", service.clone()));
+        let asked: Vec<(&str, String)> = service.chain(scopes.iter().map(|scope| ("scope", scope.clone()))).collect();
         let request = if let Some(Known::Identity(token)) = known {
             let mut form = url::form(&asked);
             form.push_str(&url::form(&[
@@ -230,49 +266,80 @@ fn files(env: &[(String, String)]) -> Vec<PathBuf> {
     .collect()
 }
 
-fn in_file(path: &PathBuf, registry: &str) -> Option<Known> {
-    let file: File = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    let names: &[&str] = match registry {
+fn in_file(path: &Path, to: &Reference, trouble: &mut Vec<String>) -> Option<Known> {
+    let file: File = match serde_json::from_slice(&std::fs::read(path).ok()?) {
+        Ok(file) => file,
+        Err(error) => {
+            trouble.push(format!("`{}` is not readable: {error}", path.display()));
+            return None;
+        }
+    };
+    let hosts: &[&str] = match to.registry.as_str() {
         "docker.io" => &["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"],
         other => &[other],
     };
-    let same = |key: &str| {
+    let same = |key: &str, name: &str| {
         let plain = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
-        names.contains(&key) || names.contains(&plain)
+        name == key || name == plain
     };
-    let helper = file.cred_helpers.iter().find(|(key, _)| same(key)).map(|(_, helper)| helper);
-    if let Some(helper) = helper.or(file.creds_store.as_ref())
-        && let Some(known) = help(helper, names)
-    {
-        return Some(known);
+    let for_host = |key: &str| hosts.iter().any(|host| same(key, host));
+    let helper = file.cred_helpers.iter().find(|(key, _)| for_host(key)).map(|(_, helper)| helper);
+    if let Some(helper) = helper.or(file.creds_store.as_ref()) {
+        let asked = hosts.iter().find_map(|host| help(helper, host).transpose());
+        match asked {
+            Some(Ok(known)) => return Some(known),
+            Some(Err(why)) => {
+                trouble.push(format!("`docker-credential-{helper}`, which `{}` names, {why}", path.display()));
+            }
+            None => {}
+        }
     }
-    let (_, entry) = file.auths.iter().find(|(key, _)| same(key))?;
-    if !entry.identitytoken.is_empty() {
-        return Some(Known::Identity(entry.identitytoken.clone()));
-    }
-    let pair = String::from_utf8(STANDARD.decode(entry.auth.trim_end_matches('\0')).ok()?).ok()?;
-    let (user, password) = pair.split_once(':')?;
-    Some(Known::Password { user: user.to_owned(), password: password.trim_end_matches('\0').to_owned() })
+    // podman keeps credentials of a single repository too, or of all below a name: the closest counts.
+    let whole = format!("{}/{}", to.registry, to.repository);
+    let closest = whole.rmatch_indices('/').map(|(end, _)| &whole[..end]).filter(|name| name.contains('/'));
+    let names = std::iter::once(whole.as_str()).chain(closest).chain(hosts.iter().copied());
+    let mut entries = names.filter_map(|name| file.auths.iter().find(|(key, _)| same(key, name)));
+    entries.find_map(|(_, entry)| entry.known())
 }
 
-/// Asks `docker-credential-HELPER`, which knows the key ring of this system.
-fn help(helper: &str, names: &[&str]) -> Option<Known> {
-    names.iter().find_map(|name| {
+impl Entry {
+    fn known(&self) -> Option<Known> {
+        if !self.identitytoken.is_empty() {
+            return Some(Known::Identity(self.identitytoken.clone()));
+        }
+        let pair = String::from_utf8(STANDARD.decode(self.auth.trim_end_matches('\0')).ok()?).ok()?;
+        let (user, password) = pair.split_once(':')?;
+        Some(Known::Password { user: user.to_owned(), password: password.trim_end_matches('\0').to_owned() })
+    }
+}
+
+/// Asks `docker-credential-HELPER`, which knows the key ring of this system; `None` where it knows nothing of `host`.
+fn help(helper: &str, host: &str) -> Result<Option<Known>, String> {
+    let run = || -> std::io::Result<std::process::Output> {
         let mut child = Command::new(format!("docker-credential-{helper}"))
             .arg("get")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        child.stdin.take()?.write_all(name.as_bytes()).ok()?;
-        let output = child.wait_with_output().ok()?;
-        let given: Helped = serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success())?;
-        Some(match given.username.as_str() {
-            "<token>" => Known::Identity(given.secret),
-            _ => Known::Password { user: given.username, password: given.secret },
-        })
-    })
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that knows what to say without being asked may be gone by now.
+            let _ = stdin.write_all(host.as_bytes());
+        }
+        child.wait_with_output()
+    };
+    let output = run().map_err(|error| format!("cannot be run: {error}"))?;
+    if !output.status.success() {
+        // The protocol has its errors on stdout, and this one for a host it does not know.
+        let said = String::from_utf8_lossy(if output.stdout.is_empty() { &output.stderr } else { &output.stdout });
+        let first = said.lines().next().unwrap_or_default().trim();
+        return if first.contains("credentials not found") { Ok(None) } else { Err(format!("says: {first}")) };
+    }
+    let given: Helped = serde_json::from_slice(&output.stdout).map_err(|error| format!("answers wrongly: {error}"))?;
+    Ok(Some(match given.username.as_str() {
+        "<token>" => Known::Identity(given.secret),
+        _ => Known::Password { user: given.username, password: given.secret },
+    }))
 }
 
 #[cfg(test)]
@@ -312,18 +379,29 @@ mod tests {
                 "ghcr.io": {"auth": STANDARD.encode("me:s:ecret")},
                 "https://index.docker.io/v1/": {"auth": STANDARD.encode("hub:h")},
                 "id.example": {"identitytoken": "i"},
+                "quay.example": {"auth": STANDARD.encode("all:a")},
+                "quay.example/acme": {"auth": STANDARD.encode("acme:b")},
             },
         });
         std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
         let env = vec![("DOCKER_CONFIG".to_owned(), dir.path().to_str().unwrap().to_owned())];
-        let told = |registry| match Login::find(registry, &env).known {
+        let find = |image: &str| Login::find(&Reference::parse(image).unwrap(), &env);
+        let told = |image| match find(image).known {
             None => "none".to_owned(),
             Some(Known::Identity(token)) => format!("identity {token}"),
             Some(known) => known.basic().unwrap(),
         };
-        assert_eq!(told("ghcr.io"), format!("Basic {}", STANDARD.encode("me:s:ecret")));
-        assert_eq!(told("docker.io"), format!("Basic {}", STANDARD.encode("hub:h")));
-        assert_eq!((told("id.example"), told("other.example")), ("identity i".into(), "none".into()));
-        assert!(format!("{:?}", Login::find("ghcr.io", &env)).ends_with("(known: true)"));
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for (image, wanted) in [
+            ("ghcr.io/acme/shop", basic("me:s:ecret")),
+            ("python", basic("hub:h")),
+            ("id.example/a", "identity i".into()),
+            ("quay.example/acme/shop", basic("acme:b")),
+            ("quay.example/acme2/shop", basic("all:a")),
+            ("other.example/a", "none".into()),
+        ] {
+            assert_eq!(told(image), wanted, "{image}");
+        }
+        assert!(format!("{:?}", find("ghcr.io/a")).ends_with("(known: true)"));
     }
 }

@@ -5,7 +5,9 @@ mod cluster;
 mod commands;
 mod golden;
 mod gray;
+mod logins;
 mod openapi;
+mod podman;
 mod registry;
 mod releases;
 
@@ -50,6 +52,11 @@ fn remote(place: &Place, registry: &Registry, more: &[&str]) {
 /// The same with the base at `host`: another name of the registry is another registry, from which the base is copied.
 fn remote_on(place: &Place, registry: &Registry, host: &str, more: &[&str]) {
     registry.put_base("library/python", &format!("{}-slim", minor(place)));
+    remote_with_base(place, registry, host, more);
+}
+
+/// The same with the base that is there.
+fn remote_with_base(place: &Place, registry: &Registry, host: &str, more: &[&str]) {
     let repository = format!("{}/shop", registry.host());
     let base = format!("{host}/library/python:{{python}}-slim");
     let args = ["remote", "add", "prod", "kubernetes", "--context", "prod", "--namespace", "shop", "--registry"];

@@ -47,7 +47,7 @@ pub fn client(reference: &Reference, env: &[(String, String)]) -> Result<Client>
     let scheme = if here { "http" } else { "https" };
     let url = Url::parse(&format!("{scheme}://{host}"))
         .map_err(|error| Problem::new("image.reference", format!("`{host}` is no registry")).because(error).exit(2))?;
-    Client::of_registry(&reference.registry, url, Login::find(&reference.registry, env))
+    Client::of_registry(&reference.registry, url, Login::find(reference, env))
 }
 
 /// The base that `reference` names, for machines like this one.
