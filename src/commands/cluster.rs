@@ -327,26 +327,3 @@ fn pod(found: &Value) -> Pod {
         node: text(&found["spec"]["nodeName"]),
     }
 }
-
-/// Whose lines are wanted.
-pub struct WhichPods<'a> {
-    pub process: Option<&'a str>,
-    pub release: Option<ReleaseId>,
-}
-
-/// The last lines of each pod; with more than one, each line says whose it is.
-pub async fn logs(api: &Api, app: &AppName, which: WhichPods<'_>, lines: usize) -> Result<Vec<String>> {
-    let release = which.release.map(|release| release.to_string());
-    let meant = |pod: &Pod| {
-        which.process.is_none_or(|process| pod.process == process || pod.process.ends_with(&format!("-{process}")))
-            && release.as_ref().is_none_or(|release| *release == pod.release)
-    };
-    let pods: Vec<Pod> = pods(api, app).await?.into_iter().filter(meant).collect();
-    let mut found = Vec::new();
-    for pod in &pods {
-        let text = rollout::log(api, &pod.name, lines).await?;
-        let several = pods.len() > 1;
-        found.extend(text.lines().map(|line| if several { format!("{}  {line}", pod.name) } else { line.to_owned() }));
-    }
-    Ok(found)
-}

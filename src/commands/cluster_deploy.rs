@@ -15,7 +15,7 @@ use crate::remote::api::{ReleaseId, Share};
 use crate::remote::client::exit;
 use crate::remote::deploy::{millis, seconds};
 use crate::remote::kubernetes::api::{Api, Over};
-use crate::remote::kubernetes::history::{Head, Record};
+use crate::remote::kubernetes::history::{Head, Held, Record};
 use crate::remote::kubernetes::manifests::{Source, Wanted, manifests, protected, yaml};
 use crate::remote::kubernetes::plan::{self, Change, Kind};
 use crate::remote::kubernetes::rollout::{Rollout, Terms};
@@ -88,9 +88,15 @@ impl Text for Objects {
 }
 
 #[derive(Serialize)]
-struct Plan {
+pub struct Plan {
+    remote: String,
     image: String,
+    live: Option<ReleaseId>,
+    /// There is nothing to do.
+    pub unchanged: bool,
     changes: Vec<Change>,
+    #[serde(skip)]
+    pub exit: u8,
 }
 
 impl Text for Plan {
@@ -108,7 +114,16 @@ impl Text for Plan {
             });
             head + &fields.collect::<String>()
         };
-        self.changes.iter().map(one).collect::<Vec<_>>().join("\n")
+        let first = match self.live {
+            Some(live) if self.unchanged => return format!("nothing to do: {live} on {} is just this", self.remote),
+            Some(live) => format!("in the place of {live} on {}", self.remote),
+            None => format!("the first release on {}", self.remote),
+        };
+        std::iter::once(first).chain(self.changes.iter().map(one)).collect::<Vec<_>>().join("\n")
+    }
+
+    fn exit(&self) -> u8 {
+        self.exit
     }
 }
 
@@ -143,7 +158,7 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
         return deploy.print();
     }
     if said.plan {
-        return deploy.plan();
+        return Ok(Box::new(deploy.plan()?));
     }
     let tried = said.share.clone();
     let (id, outcome) = block_on(deploy.run(said.message, said.share))?;
@@ -177,6 +192,14 @@ pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said:
         }));
     }
     finish(context, app, target, image.to_string(), arrived, start.elapsed())
+}
+
+/// What a deploy without flags of its own would change.
+pub fn plan(context: &Context, app: &App, mut target: Target) -> Result<Plan> {
+    let packed = cluster::pack(context, app, &mut target)?;
+    let image = packed.reference(&target.cluster);
+    let flags = Flags { output: None, force: false, within: 0 };
+    Deploy { context, app, target: &target, packed: &packed, image: &image, flags: &flags }.plan()
 }
 
 /// Until it is done, or the user has had enough: the cluster goes on by itself.
@@ -247,20 +270,30 @@ impl Deploy<'_> {
         Ok(Box::new(Objects { image: self.image.to_string(), objects }))
     }
 
-    fn plan(&self) -> Outcome {
-        let changes = block_on(async {
+    fn plan(&self) -> Result<Plan> {
+        block_on(async {
             let api = self.target.connect().await?;
             let rollout = self.rollout(&api, &|_| {});
-            let (held, records) = rollout.history().records().await?;
-            let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
+            let (held, live) = live(&rollout).await?;
+            let mut plan = Plan {
+                remote: self.target.name.clone(),
+                image: self.image.to_string(),
+                live: held.head.live,
+                unchanged: self.is_settled(&held.head, live.as_ref())?,
+                changes: Vec::new(),
+                exit: 0,
+            };
+            if plan.unchanged {
+                return Ok(plan);
+            }
             let release = format!("r{}", held.head.newest + 1);
             let source = self.source(&release, &held.head, live.as_ref());
             let objects: Vec<Value> =
                 manifests(&self.wanted(&source))?.iter().map(|object| dressed(object, &held.head)).collect();
             let before = live.map(|record| record.objects).unwrap_or_default();
-            plan::plan(&api, &objects, &before, self.flags.over()).await
-        })?;
-        Ok(Box::new(Plan { image: self.image.to_string(), changes }))
+            plan.changes = plan::plan(&api, &objects, &before, self.flags.over()).await?;
+            Ok(plan)
+        })
     }
 
     fn rollout<'a>(&'a self, api: &'a Api, tell: &'a (dyn Fn(Word) + Sync)) -> Rollout<'a> {
@@ -272,14 +305,12 @@ impl Deploy<'_> {
         let tell = |word: Word| self.context.terminal.tell(&word);
         let rollout = self.rollout(&api, &tell);
         // Before anything is sent: whether the cluster can be reached at all, and what is live there.
-        let (held, records) = rollout.history().records().await?;
+        let (held, live) = live(&rollout).await?;
         if let Some(share) = &share {
             rollout.may_share(&held.head, share)?;
         }
-        let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
-        let settled = held.head.starting.is_none() && held.head.gray.is_none() && !self.flags.force;
-        if let Some(live) = live.as_ref().filter(|_| settled)
-            && self.is_it(live, &held.head)?
+        if let Some(live) = &live
+            && self.is_settled(&held.head, Some(live))?
         {
             return Ok((live.release.id, None));
         }
@@ -313,9 +344,11 @@ impl Deploy<'_> {
         }
     }
 
-    /// Whether the live release is just what this one would be. Of secrets nobody can tell.
-    fn is_it(&self, live: &Record, head: &Head) -> Result<bool> {
-        let Some(made) = live.source.as_ref().filter(|_| self.image().protected.is_empty()) else { return Ok(false) };
+    /// Whether the live release is just what this one would be, and nothing else is on its way. Of secrets nobody can tell.
+    fn is_settled(&self, head: &Head, live: Option<&Record>) -> Result<bool> {
+        let settled = head.starting.is_none() && head.gray.is_none() && !self.flags.force;
+        let Some(live) = live.filter(|_| settled && self.image().protected.is_empty()) else { return Ok(false) };
+        let Some(made) = &live.source else { return Ok(false) };
         let mut source = self.source(&made.release, head, Some(live));
         source.files_of.clone_from(&made.files_of);
         Ok(manifests(&self.wanted(&source))? == live.objects)
@@ -328,6 +361,13 @@ impl Deploy<'_> {
         };
         self.image().protected.iter().map(read).collect()
     }
+}
+
+/// What the cluster remembers, and the live release among it.
+async fn live(rollout: &Rollout<'_>) -> Result<(Held, Option<Record>)> {
+    let (held, records) = rollout.history().records().await?;
+    let live = records.into_iter().find(|record| Some(record.release.id) == held.head.live);
+    Ok((held, live))
 }
 
 fn finish(context: &Context, app: &App, target: Target, image: String, arrived: Arrived, took: Duration) -> Outcome {

@@ -7,13 +7,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::cluster::Target;
 use super::online::{Which, WhichApp, block_on};
-use super::{Context, Outcome, cluster};
-use crate::app::{self, App};
+use super::{Context, Outcome};
+use crate::app::{self, App, AppName};
 use crate::dev_server::Session;
 use crate::problem::{Problem, Result};
 use crate::remote::Remotes;
 use crate::remote::api::{LogLine, ReleaseId};
+use crate::remote::kubernetes::logs::{Logs, Said};
 use crate::services::logs::{Follow, Level, Line, read};
 use crate::term::{Done, Event, Paint, Report, Shown, Text};
 
@@ -60,6 +62,31 @@ impl Event for Printed {
 
     fn json(&self) -> serde_json::Value {
         serde_json::json!({ "event": "line", "process": self.0.process, "line": self.0.line })
+    }
+}
+
+/// The same of a pod.
+struct Heard {
+    said: Said,
+    /// With the name of the pod: there is more than one.
+    text: String,
+}
+
+impl From<Said> for Heard {
+    fn from(said: Said) -> Self {
+        let text = format!("{}  {}", said.pod, said.line);
+        Self { said, text }
+    }
+}
+
+impl Event for Heard {
+    fn show(&self) -> Shown<'_> {
+        Shown::Answer(&self.text)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let Said { pod, process, line } = &self.said;
+        serde_json::json!({ "event": "line", "pod": pod, "process": process, "line": line })
     }
 }
 
@@ -133,30 +160,40 @@ fn remote(args: &Args, context: &Context) -> Outcome {
     }
     let app = args.app.name(context)?;
     if let Some(target) = args.which.cluster(context, Some(&app))? {
-        if args.follow {
-            return Err(Problem::new("logs.cluster", "`--follow` is for nodes, and this remote is a cluster")
-                .hint("`kubectl logs -f` does it there")
-                .exit(2));
-        }
-        let which = cluster::WhichPods { process: args.process.as_deref(), release: args.release };
-        let lines = block_on(async { cluster::logs(&target.connect().await?, &app, which, args.lines).await })?;
-        return Ok(Box::new(Remote { remote: target.name, lines }));
+        return block_on(of_cluster(args, &target, &app, context));
     }
     let (client, _) = args.which.client(context, Some(&app))?;
     if args.follow {
         let mut hear = |line: LogLine| context.terminal.tell(&Printed(line));
         let followed = client.follow_logs(&app, args.lines, args.process.as_deref(), &mut hear);
-        return block_on(async {
-            tokio::select! {
-                ended = followed => ended?,
-                // Whoever has read enough.
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            Ok(Box::new(Done::default()) as Box<dyn Report>)
-        });
+        return block_on(until_enough(followed));
     }
     let text = block_on(client.logs(&app, args.lines, args.process.as_deref(), args.release))?;
     Ok(Box::new(Remote { remote: client.name.clone(), lines: text.lines().map(str::to_owned).collect() }))
+}
+
+/// Until whoever reads has had enough.
+async fn until_enough(followed: impl Future<Output = Result<()>>) -> Outcome {
+    tokio::select! {
+        ended = followed => ended?,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(Box::new(Done::default()) as Box<dyn Report>)
+}
+
+async fn of_cluster(args: &Args, target: &Target, app: &AppName, context: &Context) -> Outcome {
+    let api = target.connect().await?;
+    let (process, release) = (args.process.as_deref(), args.release);
+    let logs = Logs { api: &api, app, process, release, lines: args.lines };
+    if args.follow {
+        let mut hear = |said: Said| context.terminal.tell(&Heard::from(said));
+        return until_enough(logs.follow(&mut hear)).await;
+    }
+    let said = logs.last().await?;
+    let several = said.iter().any(|line| line.pod != said[0].pod);
+    let line = |said: Said| if several { Heard::from(said).text } else { said.line };
+    let lines = said.into_iter().map(line).collect();
+    Ok(Box::new(Remote { remote: target.name.clone(), lines }))
 }
 
 /// How often it is looked for new lines.

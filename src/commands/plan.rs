@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::online::{Which, block_on};
-use super::{Context, Outcome, pack};
+use super::{Context, Outcome, cluster_deploy, pack};
 use crate::app::App;
 use crate::packaging::{FileInfo, Image};
 use crate::problem::Result;
@@ -88,18 +88,21 @@ impl Plan {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let planned = || -> Result<Plan> {
-        let app = context.app()?;
-        let (client, _) = args.which.client(context, Some(&app.name))?;
-        let mut plan = make(context, &app, &client)?;
-        plan.exit = u8::from(args.exit_code && !plan.unchanged);
-        Ok(plan)
-    };
-    match planned() {
-        Ok(plan) => Ok(Box::new(plan)),
-        Err(problem) if args.exit_code => Err(problem.exit(255)),
-        Err(problem) => Err(problem),
+    planned(&args, context).map_err(|problem| if args.exit_code { problem.exit(255) } else { problem })
+}
+
+fn planned(args: &Args, context: &Context) -> Outcome {
+    let app = context.app()?;
+    let exit = |unchanged: bool| u8::from(args.exit_code && !unchanged);
+    if let Some(target) = args.which.cluster(context, Some(&app.name))? {
+        let mut plan = cluster_deploy::plan(context, &app, target)?;
+        plan.exit = exit(plan.unchanged);
+        return Ok(Box::new(plan));
     }
+    let (client, _) = args.which.client(context, Some(&app.name))?;
+    let mut plan = make(context, &app, &client)?;
+    plan.exit = exit(plan.unchanged);
+    Ok(Box::new(plan))
 }
 
 /// What deploying `app` as it stands to `client` would do.

@@ -6,6 +6,7 @@ mod commands;
 mod golden;
 mod gray;
 mod logins;
+mod logs;
 mod openapi;
 mod podman;
 mod registry;

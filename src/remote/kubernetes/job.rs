@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::api::{Api, path};
 use super::history::escaped;
+use super::room::Room;
 use super::verdict;
 use crate::problem::{Problem, Result};
 
@@ -35,6 +36,7 @@ enum State {
     Waiting,
     Running(String),
     Ended(Option<String>, Ended),
+    Crowded(String, Box<Problem>),
     Hopeless(Box<Problem>),
 }
 
@@ -56,6 +58,7 @@ impl Listen<'_> {
         let pods_path = format!("{folder}?labelSelector={selector}");
         let doing = |failure| api.problem(&format!("watch Job {}", self.name()), failure);
         let mut heard = 0;
+        let mut room = Room::default();
         loop {
             still().await?;
             let job = api.find(&path(self.job)).await.map_err(doing)?;
@@ -71,6 +74,12 @@ impl Listen<'_> {
                     return Ok(ended);
                 }
                 State::Hopeless(problem) => return Err(*problem),
+                State::Crowded(pod, problem) => {
+                    if room.is_hopeless(api, &pod).await {
+                        return Err(*problem);
+                    }
+                    LOOK
+                }
                 State::Running(pod) => {
                     // What it prints may be long in coming; whether to go on is asked all the same.
                     let check = async {
@@ -150,6 +159,9 @@ fn state<'a>(job: &Value, pods: impl Iterator<Item = &'a Value>) -> State {
         if let Some(problem) = verdict::hopeless(pod) {
             return State::Hopeless(Box::new(problem));
         }
+        if let Some(problem) = verdict::no_room(pod) {
+            return State::Crowded(name, Box::new(problem));
+        }
         if !container["running"].is_null() {
             return State::Running(name);
         }
@@ -200,6 +212,7 @@ mod tests {
                 State::Waiting => "waiting".to_owned(),
                 State::Running(pod) => format!("running {pod}"),
                 State::Ended(_, Ended { code, why }) => format!("ended {code} {}", why.unwrap_or_default()),
+                State::Crowded(pod, problem) => format!("{} of {pod}", problem.code),
                 State::Hopeless(problem) => format!("hopeless {}", problem.code),
             };
             assert_eq!(said, wanted, "{job} {pods:?}");

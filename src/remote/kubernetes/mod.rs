@@ -9,8 +9,10 @@
 //! - `look`: what it has, and what this user may do there
 //! - `history`: the releases it remembers
 //! - `verdict`: whether a Deployment has arrived; pure
+//! - `room`: how long a pod may wait for a node
 //! - `rollout`: a release from the first object to the verdict
 //! - `command`: the release command, and what `dae run` asks for; `job` listens to either
+//! - `logs`: what the pods print
 //! - `settings`: what is changed without new code: the environment, numbers of pods, hosts
 //! - `gray`: a release on a share of the requests; `route` is how they come in
 //! - `plan`: what a deploy would change, as a difference
@@ -20,12 +22,14 @@ pub mod command;
 pub mod gray;
 pub mod history;
 pub mod job;
+pub mod logs;
 mod look;
 pub mod manifests;
 pub mod plan;
 mod problems;
 pub mod registry;
 pub mod rollout;
+mod room;
 mod route;
 mod settings;
 mod verdict;

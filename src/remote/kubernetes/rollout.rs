@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::api::{Api, Over, Try, folder, path, told};
 use super::history::{Head, Held, History, Record, escaped};
 use super::manifests::{GRAY, RELEASE, Source};
+use super::room::Room;
 use super::route::{dressed, is_route};
 use super::verdict::{Verdict, judge};
 use super::word::Word;
@@ -185,6 +186,7 @@ impl Rollout<'_> {
         let pods_path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={}", escaped(&selector.join(",")));
         let doing = |failure| self.api.problem(&format!("watch {}", told(wanted)), failure);
         let mut last = None;
+        let (mut room, mut crowded) = (Room::default(), None);
         loop {
             // First of all: what another one has brought there must not pass for this.
             self.still_ours(id).await?;
@@ -203,10 +205,23 @@ impl Rollout<'_> {
                 self.apply(wanted, Over::Anybody).await?;
                 continue;
             }
-            match judge(wanted, &found, items) {
+            let verdict = judge(wanted, &found, items);
+            if !matches!(verdict, Verdict::Crowded { .. }) {
+                (room, crowded) = (Room::default(), None);
+            }
+            match verdict {
                 Verdict::Good { pods } => {
                     (self.tell)(Word::Rolled { what, pods, took: start.elapsed() });
                     return Ok(start.elapsed());
+                }
+                Verdict::Crowded { problem, pod } => {
+                    if room.is_hopeless(self.api, &pod).await {
+                        return Err(*problem);
+                    }
+                    if crowded.is_none() {
+                        (self.tell)(Word::Crowded { why: problem.causes.join("; ") });
+                    }
+                    crowded = Some(problem);
                 }
                 Verdict::Bad { problem, pod } => {
                     let lines = match pod {
@@ -222,6 +237,9 @@ impl Rollout<'_> {
                 Verdict::Waiting { .. } => {}
             }
             if start.elapsed() > self.terms.within {
+                if let Some(problem) = crowded {
+                    return Err(*problem);
+                }
                 let pod = items.iter().find_map(|pod| pod["metadata"]["name"].as_str());
                 let lines = match pod {
                     Some(pod) => self.last_lines(pod).await,
@@ -406,10 +424,4 @@ pub async fn pods(api: &Api, app: &AppName) -> Result<Vec<Value>> {
     let path = format!("/api/v1/namespaces/{}/pods?labelSelector={selector}", api.namespace());
     let found = api.get(&path).await.map_err(|failure| api.problem("list the pods", failure))?;
     Ok(found["items"].as_array().cloned().unwrap_or_default())
-}
-
-/// The last lines of one pod.
-pub async fn log(api: &Api, pod: &str, lines: usize) -> Result<String> {
-    let path = format!("/api/v1/namespaces/{}/pods/{pod}/log?container=app&tailLines={lines}", api.namespace());
-    api.text(&path).await.map_err(|failure| api.problem(&format!("read the log of {pod}"), failure))
 }

@@ -15,6 +15,11 @@ pub enum Verdict {
     Good {
         pods: u64,
     },
+    /// A pod that no node has room for, as it stands now.
+    Crowded {
+        problem: Box<Problem>,
+        pod: String,
+    },
     /// Never, and why; and the pod whose last lines may say more.
     Bad {
         problem: Box<Problem>,
@@ -55,6 +60,10 @@ pub fn judge(wanted: &Value, found: &Value, pods: &[Value]) -> Verdict {
     if observed && let Some(problem) = condition(&name, status) {
         return Verdict::Bad { problem: Box::new(problem), pod: None };
     }
+    if let Some((pod, problem)) = pods.iter().find_map(|pod| Some((pod, no_room(pod)?))) {
+        let pod = text(&pod["metadata"]["name"]).to_owned();
+        return Verdict::Crowded { problem: Box::new(problem), pod };
+    }
     let (updated, available) = (number(&status["updatedReplicas"]), number(&status["availableReplicas"]));
     if observed && updated >= of && number(&status["replicas"]) <= updated && available >= updated {
         return Verdict::Good { pods: of };
@@ -75,19 +84,23 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Why a pod has no node; none where it has one, or waits for those that were told to leave it.
+pub(super) fn no_room(pod: &Value) -> Option<Problem> {
+    let name = text(&pod["metadata"]["name"]);
+    let condition = conditions(&pod["status"]).find(|condition| {
+        condition["type"] == "PodScheduled" && condition["reason"] == "Unschedulable" && condition["status"] == "False"
+    })?;
+    text(&pod["status"]["nominatedNodeName"]).is_empty().then(|| {
+        Problem::new("kubernetes.schedule", "no node has room for a pod of the new release")
+            .because(format!("{name}: {}", text(&condition["message"])))
+            .try_running("kubectl describe nodes")
+            .hint("make room, or need less: `nworkers` and `mem_limit` in app.yaml")
+    })
+}
+
 /// Why a pod will never be ready.
 pub(super) fn hopeless(pod: &Value) -> Option<Problem> {
     let name = text(&pod["metadata"]["name"]);
-    let unschedulable = conditions(&pod["status"])
-        .find(|condition| condition["type"] == "PodScheduled" && condition["reason"] == "Unschedulable");
-    if let Some(condition) = unschedulable.filter(|condition| condition["status"] == "False") {
-        return Some(
-            Problem::new("kubernetes.schedule", "no node has room for a pod of the new release")
-                .because(format!("{name}: {}", text(&condition["message"])))
-                .try_running("kubectl describe nodes")
-                .hint("make room, or need less: `nworkers` and `mem_limit` in app.yaml"),
-        );
-    }
     let status = &pod["status"];
     let containers = ["initContainerStatuses", "containerStatuses"];
     for container in containers.iter().flat_map(|kind| status[kind].as_array().into_iter().flatten()) {
@@ -177,6 +190,7 @@ mod tests {
         match judge(&wanted, &found, pods) {
             Verdict::Waiting { ready, of } => format!("{ready} of {of}"),
             Verdict::Good { pods } => format!("good {pods}"),
+            Verdict::Crowded { problem, pod } => format!("{} of {pod}", problem.code),
             Verdict::Bad { problem, pod } => format!("{} {}", problem.code, pod.unwrap_or_default()),
         }
     }
@@ -192,6 +206,8 @@ mod tests {
         let ready = pod(json!({"conditions": [{"type": "Ready", "status": "True"}]}));
         let unschedulable =
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
+        let mut nominated = unschedulable.clone();
+        nominated["nominatedNodeName"] = json!("n");
         let deadline = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
         let quota = json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}]);
         for (status, pods, wanted) in [
@@ -204,7 +220,8 @@ mod tests {
             (all.clone(), vec![pod(waiting("CrashLoopBackOff"))], "app.ended p"),
             (all.clone(), vec![pod(waiting("ErrImagePull"))], "kubernetes.image p"),
             (all.clone(), vec![pod(waiting("CreateContainerConfigError"))], "kubernetes.container p"),
-            (all.clone(), vec![pod(unschedulable)], "kubernetes.schedule p"),
+            (json!({}), vec![pod(unschedulable)], "kubernetes.schedule of p"),
+            (json!({}), vec![pod(nominated)], "0 of 2"),
             (with("conditions", deadline.clone()), vec![], "app.slow "),
             (with("conditions", quota), vec![], "kubernetes.quota "),
             (json!({"observedGeneration": 2, "conditions": deadline}), vec![], "0 of 2"),

@@ -19,6 +19,10 @@ pub enum Word {
         ready: u64,
         of: u64,
     },
+    /// No node has room for a pod, and there may be soon.
+    Crowded {
+        why: String,
+    },
     Rolled {
         what: String,
         pods: u64,
@@ -50,6 +54,7 @@ impl Event for Word {
                 total: *of,
                 ..Progress::spinner("Waiting", format!("for the pods of {what}"))
             }),
+            Self::Crowded { why } => Shown::Line(Line::new(Tone::Warning, "Waiting", format!("for room: {why}"))),
             Self::Rolled { what, pods, took } => Shown::Line(Line::good(
                 "Ready",
                 format!("{what}: {pods} pods, which took the cluster {}", seconds(*took)),
@@ -73,6 +78,7 @@ impl Event for Word {
                 json!({"event": "applied", "objects": objects, "took_ms": millis(*took)})
             }
             Self::Waiting { what, ready, of } => json!({"event": "waiting", "what": what, "ready": ready, "of": of}),
+            Self::Crowded { why } => json!({"event": "crowded", "why": why}),
             Self::Rolled { what, pods, took } => {
                 json!({"event": "rolled", "what": what, "pods": pods, "took_ms": millis(*took)})
             }

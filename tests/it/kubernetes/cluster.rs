@@ -22,6 +22,8 @@ pub enum Fate {
     CrashLoop,
     NoImage,
     NoRoom,
+    /// A node is on its way: `Good` follows when the test says so.
+    NodeComes,
     NoQuota,
     Deadline,
 }
@@ -61,6 +63,8 @@ pub struct Inner {
     pub gone: bool,
     /// Releases of ready web pods that were seen to be none.
     pub unserved: usize,
+    /// How often somebody asked whether a node comes.
+    pub asked_for_events: usize,
     version: u64,
 }
 
@@ -108,6 +112,17 @@ impl Cluster {
 
     pub fn fail(&self, method: Method, path: &'static str, times: usize, fault: Fault) {
         self.inner().faults.push(On { method, path, times, fault });
+    }
+
+    /// The node that was on its way is there.
+    pub fn has_room(&self, release: &str) {
+        self.inner().fates.insert(release.to_owned(), Fate::Good);
+        let deployments: Vec<String> =
+            self.inner().objects.keys().filter(|path| path.contains("/deployments/")).cloned().collect();
+        for path in deployments {
+            settle(&mut self.inner(), &path);
+        }
+        self.stir();
     }
 
     /// Whoever watches looks again.
@@ -183,7 +198,7 @@ async fn answer(State(cluster): State<Cluster>, method: Method, uri: Uri, header
         watch(&cluster).await
     } else if query.contains("follow=true") {
         let cut = matches!(fault, Some(Fault::Cut));
-        return follow(&cluster, uri.path().trim_end_matches("/log"), cut);
+        return follow(&cluster, uri.path().trim_end_matches("/log"), query.contains("timestamps=true"), cut);
     } else {
         act(&cluster, &method, uri.path(), query, &body)
     };
@@ -206,9 +221,14 @@ async fn watch(cluster: &Cluster) -> Response {
     Response::new(Body::from(format!("{event}\n")))
 }
 
-/// A Job's lines as they come: one at once, the others when it has ended.
-fn follow(cluster: &Cluster, pod: &str, cut: bool) -> Response {
-    let text = said(&cluster.inner(), pod);
+/// A pod's lines as they come: one at once, the others when it has ended.
+fn follow(cluster: &Cluster, pod: &str, timed: bool, cut: bool) -> Response {
+    let mut text = said(&cluster.inner(), pod);
+    if timed {
+        let stamped =
+            text.lines().enumerate().map(|(second, line)| format!("2026-03-08T00:00:{second:02}.5Z {line}\n"));
+        text = stamped.collect();
+    }
     let (first, rest) =
         text.split_once('\n').map(|(first, rest)| (format!("{first}\n"), rest.to_owned())).unwrap_or_default();
     if cut {
@@ -234,9 +254,11 @@ fn follow(cluster: &Cluster, pod: &str, cut: bool) -> Response {
     Response::new(Body::from_stream(futures_util::StreamExt::chain(first, futures_util::stream::once(rest))))
 }
 
-/// What a Job's pod prints.
+/// What a pod prints: a Job's what the test says, any other one line at its begin and one at its end.
 fn said(inner: &Inner, pod: &str) -> String {
-    inner.objects.get(pod).and_then(|pod| pod["says"].as_str()).unwrap_or_default().to_owned()
+    let name = pod.rsplit('/').next().unwrap();
+    let says = inner.objects.get(pod).and_then(|pod| pod["says"].as_str());
+    says.map_or_else(|| format!("begin of {name}\nend of {name}\n"), str::to_owned)
 }
 
 /// What the cluster makes of a Job: a pod that runs, and ends unless it is to hang.
@@ -300,6 +322,13 @@ fn act(cluster: &Cluster, method: &Method, path: &str, query: &str, body: &[u8])
             String::new()
         };
         return text.into_response();
+    }
+    if path.ends_with("/events") {
+        // Of every pod: whoever asks has named one.
+        let comes = inner.fates.values().any(|fate| *fate == Fate::NodeComes);
+        let reason = if comes { "TriggeredScaleUp" } else { "NotTriggerScaleUp" };
+        inner.asked_for_events += 1;
+        return axum::Json(json!({"items": [{"reason": reason}]})).into_response();
     }
     match method.as_str() {
         "GET" if is_folder(path) => {
@@ -448,7 +477,7 @@ fn settle(inner: &mut Inner, path: &str) {
         }
         Fate::CrashLoop => waiting("CrashLoopBackOff"),
         Fate::NoImage => waiting("ErrImagePull"),
-        Fate::NoRoom => json!({"phase": "Pending", "conditions": [{
+        Fate::NoRoom | Fate::NodeComes => json!({"phase": "Pending", "conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available",
         }]}),
         Fate::NoQuota => Value::Null,

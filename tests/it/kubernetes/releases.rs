@@ -152,6 +152,33 @@ fn a_release_that_never_will_be_ready_ends_at_once_and_the_last_good_one_goes_on
 }
 
 #[test]
+fn a_pod_without_a_node_is_waited_for_while_an_autoscaler_brings_one() {
+    let Some(stage) = Stage::new() else { return };
+    assert_eq!(stage.deploy().code, 0);
+    stage.cluster.inner().fates.insert("r2".into(), Fate::NodeComes);
+    stage.edit(2);
+    let mut client = stage.place.dae(["-C", "hello", "deploy", "--json"]).spawn();
+    let told = client.event("crowded");
+    assert!(told["why"].as_str().unwrap().contains("0/3 nodes are available"), "{told}");
+    // It goes on asking.
+    stage.cluster.inner().asked_for_events = 0;
+    while stage.cluster.inner().asked_for_events < 2 {
+        assert!(!client.ended(), "{}", client.said());
+        stage.cluster.stir();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    stage.cluster.has_room("r2");
+    let ran = client.wait();
+    assert_eq!((ran.code, stage.cluster.serving()), (0, vec!["r2".to_owned()]), "{}", ran.raw());
+    // The node does not come in time: it is said why, not only that it was slow.
+    stage.cluster.inner().fates.insert("r3".into(), Fate::NodeComes);
+    stage.edit(3);
+    let ran = stage.dae(&["deploy", "--json", "--within", "1"]);
+    assert_eq!((ran.code, code(&ran).as_str()), (6, "kubernetes.schedule"), "{}", ran.raw());
+    assert_eq!(stage.wanted(), "r2");
+}
+
+#[test]
 fn what_an_api_server_may_answer() {
     let Some(stage) = Stage::new() else { return };
     assert_eq!(stage.deploy().code, 0);
