@@ -1463,12 +1463,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron)
-            opts="-C -q -v -h --json --color --quiet --verbose --help list run pause resume runs help"
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help list run pause resume runs help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1583,7 +1591,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron__subcmd__list)
-            opts="-n -C -q -v -h --at --count --json --color --quiet --verbose --help"
+            opts="-n -C -q -v -h --at --count --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1598,6 +1606,14 @@ _dae() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1617,12 +1633,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron__subcmd__pause)
-            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1639,12 +1663,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron__subcmd__resume)
-            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1661,13 +1693,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron__subcmd__run)
-            opts="-C -q -v -h --at --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --at --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1687,7 +1727,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__cron__subcmd__runs)
-            opts="-n -C -q -v -h --count --output --json --color --quiet --verbose --help"
+            opts="-n -C -q -v -h --count --output --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1698,6 +1738,14 @@ _dae() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5349,12 +5397,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue)
-            opts="-C -q -v -h --json --color --quiet --verbose --help list show run retry pause drain help"
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help list show run retry pause drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -5371,13 +5427,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__drain)
-            opts="-C -q -v -h --timeout --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --timeout --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5509,12 +5573,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__list)
-            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -5531,13 +5603,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__pause)
-            opts="-C -q -v -h --seconds --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --seconds --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5557,13 +5637,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__retry)
-            opts="-C -q -v -h --all --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --all --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --all)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5583,13 +5671,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__run)
-            opts="-C -q -v -h --job --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --job --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --job)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5609,13 +5705,21 @@ _dae() {
             return 0
             ;;
         dae__subcmd__queue__subcmd__show)
-            opts="-C -q -v -h --queue --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --queue --remote --app --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

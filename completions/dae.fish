@@ -187,6 +187,8 @@ complete -c dae -n "__fish_dae_using_subcommand schema" -l json -d 'Answer in JS
 complete -c dae -n "__fish_dae_using_subcommand schema" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand schema" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -196,13 +198,15 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "list" -d 'List the cron jobs of app.yaml and when each runs next'
-complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "run" -d 'Run a job now, in the `dae serve` that runs, and show what it printed; the exit code is its own'
+complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "run" -d 'Run a job now, in the `dae serve` that runs or on the remote, and show what it printed; the exit code is its own'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "pause" -d 'Let a job not run by its schedule until `dae cron resume`'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "resume" -d 'Let a paused job run by its schedule again'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "runs" -d 'List the runs there were, newest first: when, how they ended and what they printed'
 complete -c dae -n "__fish_dae_using_subcommand cron; and not __fish_seen_subcommand_from list run pause resume runs help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -l at -d 'As if it were this time, as in `2026-03-08T00:00:00Z` [default: now]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -s n -l count -d 'How many runs of each' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -212,6 +216,8 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -l at -d 'As if it were this time, as in `2026-03-08T03:00:00Z` [default: now]' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -220,6 +226,8 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -228,6 +236,8 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -237,6 +247,8 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -s n -l count -d 'How many' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -247,11 +259,13 @@ complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from runs" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the cron jobs of app.yaml and when each runs next'
-complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "run" -d 'Run a job now, in the `dae serve` that runs, and show what it printed; the exit code is its own'
+complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "run" -d 'Run a job now, in the `dae serve` that runs or on the remote, and show what it printed; the exit code is its own'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Let a job not run by its schedule until `dae cron resume`'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Let a paused job run by its schedule again'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "runs" -d 'List the runs there were, newest first: when, how they ended and what they printed'
 complete -c dae -n "__fish_dae_using_subcommand cron; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -267,6 +281,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subco
 complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -f -a "pause" -d 'Give no jobs of a queue out for a while'
 complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -f -a "drain" -d 'Wait until nothing of a queue waits or is under way any more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and not __fish_seen_subcommand_from list show run retry pause drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -276,6 +292,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcomman
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -l queue -d 'The queue, where no number is given' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -285,6 +303,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcomman
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -l job -d 'This job, whatever its state' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -294,6 +314,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcomman
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -l all -d 'All failed jobs of this queue' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -303,6 +325,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcomman
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -l seconds -d 'For how long; 0 ends a pause' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -312,6 +336,8 @@ complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcomman
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from drain" -l timeout -d 'Give up after so long' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from drain" -l remote -d 'Of the app as it runs on this remote' -r
+complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from drain" -l app -d 'Which app, on the remote [default: the one in this folder]' -r
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from drain" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand queue; and __fish_seen_subcommand_from drain" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -1295,7 +1321,7 @@ complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcom
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains open remote node completions man help" -f -a "man" -d 'Print a man page: dae\'s own, or that of one command'
 complete -c dae -n "__fish_dae_using_subcommand help; and not __fish_seen_subcommand_from create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains open remote node completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "list" -d 'List the cron jobs of app.yaml and when each runs next'
-complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "run" -d 'Run a job now, in the `dae serve` that runs, and show what it printed; the exit code is its own'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "run" -d 'Run a job now, in the `dae serve` that runs or on the remote, and show what it printed; the exit code is its own'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "pause" -d 'Let a job not run by its schedule until `dae cron resume`'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "resume" -d 'Let a paused job run by its schedule again'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from cron" -f -a "runs" -d 'List the runs there were, newest first: when, how they ended and what they printed'

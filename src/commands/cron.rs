@@ -2,29 +2,39 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use serde::Serialize;
+use std::time::Duration;
 
-use super::online::block_on;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::online::{There, block_on};
 use super::{Context, Outcome};
-use crate::app::{self, App, CronJob, Overlap, Runs};
+use crate::app::{self, App, AppName, CronJob};
 use crate::dev_server::{Session, cron_dir, not_served};
-use crate::node::cron::{self, Run, Store};
-use crate::problem::{Problem, Result};
-use crate::term::{Done, Paint, Text, Tone};
+use crate::node::cron::{self, Planned, Run, Store, unknown};
+use crate::problem::Result;
+use crate::remote::Client;
+use crate::remote::api::{CronRunBegun, NewCronRun, PauseCron};
+use crate::term::{Done, Paint, Report, Text, Tone};
 
 /// What runs at set times
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub there: There,
 }
+
+/// How often a run on a remote is looked at.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// List the cron jobs of app.yaml and when each runs next
     List(ListArgs),
-    /// Run a job now, in the `dae serve` that runs, and show what it printed; the exit code is its own
+    /// Run a job now, in the `dae serve` that runs or on the remote, and show what it printed; the exit code is its own
     Run(RunArgs),
     /// Let a job not run by its schedule until `dae cron resume`
     Pause(NameArgs),
@@ -73,22 +83,9 @@ pub struct ListArgs {
     pub count: u16,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Jobs {
-    jobs: Vec<Job>,
-}
-
-#[derive(Debug, Serialize)]
-struct Job {
-    name: String,
-    schedule: String,
-    timezone: String,
-    #[serde(flatten)]
-    runs: Runs,
-    overlap: Overlap,
-    paused: bool,
-    /// RFC 3339, by the clocks of the time zone.
-    next: Vec<String>,
+    jobs: Vec<Planned>,
 }
 
 impl Text for Jobs {
@@ -96,7 +93,7 @@ impl Text for Jobs {
         if self.jobs.is_empty() {
             return "app.yaml has no cron jobs".to_owned();
         }
-        let told = |job: &Job| {
+        let told = |job: &Planned| {
             let mut text =
                 format!("{}  {}  {}  {}", paint.key(&job.name), job.schedule, job.timezone, job.runs.as_str());
             if job.paused {
@@ -112,6 +109,9 @@ impl Text for Jobs {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some((client, app)) = args.there.client(context)? {
+        return there(args.command, &client, &app, context);
+    }
     match args.command {
         Command::List(args) => list(args, context),
         Command::Run(args) => by_hand(&args, context),
@@ -124,39 +124,66 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 fn list(args: ListArgs, context: &Context) -> Outcome {
     let app = context.app_in(&app::find(&context.cwd)?)?;
     let after = args.at.unwrap_or_else(Timestamp::now);
-    let wanted = |job: &&CronJob| args.name.as_ref().is_none_or(|name| *name == job.name);
     let store = kept(&app)?;
-    let paused = |job: &CronJob| store.as_ref().is_some_and(|store| store.is_paused(&job.name).unwrap_or(false));
-    let described = |job| described(job, after, args.count.into(), paused(job));
-    let jobs: Vec<Job> = app.manifest.cron.iter().filter(wanted).map(described).collect();
-    match args.name {
-        Some(name) if jobs.is_empty() => Err(unknown(&name)),
-        _ => Ok(Box::new(Jobs { jobs })),
-    }
+    let planned = |job: &CronJob| Planned::of(job, store.as_ref(), after, args.count.into());
+    listed(app.manifest.cron.iter().map(planned).collect(), args.name)
 }
 
-fn described(job: &CronJob, after: Timestamp, count: usize, paused: bool) -> Job {
-    let zone = job.zone();
-    let told = |run: Timestamp| run.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-    Job {
-        name: job.name.clone(),
-        schedule: job.schedule.as_str().to_owned(),
-        timezone: job.timezone.clone(),
-        runs: job.runs.clone(),
-        overlap: job.overlap,
-        paused,
-        next: job.runs_after(after).take(count).map(told).collect(),
+/// All of them, or the one that is asked for.
+fn listed(mut jobs: Vec<Planned>, name: Option<String>) -> Outcome {
+    if let Some(name) = name {
+        jobs.retain(|job| job.name == name);
+        if jobs.is_empty() {
+            return Err(unknown(&name));
+        }
     }
-}
-
-fn unknown(name: &str) -> Problem {
-    Problem::new("cron.unknown", format!("app.yaml has no cron job `{name}`")).try_running("dae cron list")
+    Ok(Box::new(Jobs { jobs }))
 }
 
 /// What is kept of the app's runs; `None` where nothing ever was.
 fn kept(app: &App) -> Result<Option<Store>> {
-    let folder = cron::folder(&cron_dir(&app.root), &app.name);
-    if folder.exists() { Store::open(&folder).map(Some) } else { Ok(None) }
+    Store::look(&cron::folder(&cron_dir(&app.root), &app.name))
+}
+
+/// On a remote.
+fn there(command: Command, client: &Client, app: &AppName, context: &Context) -> Outcome {
+    let pause = |job: &str, paused: bool, said: &str| -> Outcome {
+        let _: PauseCron = block_on(client.order(app, &["cron", "jobs", job, "pause"], &PauseCron { paused }))?;
+        context.say(said, job);
+        Ok(Box::new(Done::default()))
+    };
+    match command {
+        Command::List(args) => {
+            let (count, at) = (args.count.to_string(), args.at.map(|at| at.to_string()));
+            let mut query = vec![("count", count.as_str())];
+            query.extend(at.iter().map(|at| ("at", at.as_str())));
+            let Jobs { jobs } = block_on(client.kept(app, &["cron"], &query))?;
+            listed(jobs, args.name)
+        }
+        Command::Run(args) => block_on(async {
+            let wanted = NewCronRun { at: args.at };
+            let CronRunBegun { run } = client.order(app, &["cron", "jobs", &args.name, "runs"], &wanted).await?;
+            let number = run.to_string();
+            let mut pause = SHORTEST_PAUSE;
+            loop {
+                let run: Run = client.kept(app, &["cron", "runs", &number], &[]).await?;
+                if run.outcome != cron::Outcome::Running {
+                    return Ok(Box::new(Ran(run)) as Box<dyn Report>);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }),
+        Command::Pause(args) => pause(&args.name, true, "paused"),
+        Command::Resume(args) => pause(&args.name, false, "resumed"),
+        Command::Runs(args) => {
+            let count = args.count.to_string();
+            let mut query = vec![("count", count.as_str())];
+            query.extend(args.name.iter().map(|job| ("job", job.as_str())));
+            let past: Past = block_on(client.kept(app, &["cron", "runs"], &query))?;
+            Ok(Box::new(Past { with_output: args.output, ..past }))
+        }
+    }
 }
 
 fn app_with(name: &str, context: &Context) -> Result<App> {
@@ -192,7 +219,7 @@ fn runs(args: &RunsArgs, context: &Context) -> Outcome {
 #[serde(transparent)]
 struct Ran(Run);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Past {
     runs: Vec<Run>,
     #[serde(skip)]

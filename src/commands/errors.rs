@@ -202,21 +202,22 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 fn there(command: Command, client: &Client, app: &AppName) -> Outcome {
     match command {
         Command::List(args) => {
-            let mut listed: Listed = block_on(client.kept(app, "errors"))?;
+            let mut listed: Listed = block_on(client.kept(app, &["errors"], &[]))?;
             listed.errors.retain(|error| is_listed(&args, error));
             Ok(Box::new(Listed { since: Since::Release, ..listed }))
         }
         Command::Show(args) => {
             let last = || -> Result<u64> {
-                let listed: Listed = block_on(client.kept(app, "errors"))?;
+                let listed: Listed = block_on(client.kept(app, &["errors"], &[]))?;
                 listed.errors.first().map(|error| error.id).ok_or_else(|| unknown(None))
             };
             let number = args.number.map_or_else(last, Ok)?;
-            let shown: Shown = block_on(client.kept(app, &format!("errors/{number}")))?;
+            let shown: Shown = block_on(client.kept(app, &["errors", &number.to_string()], &[]))?;
             Ok(Box::new(Shown { counted: Since::Release, ..shown }))
         }
         Command::Resolve(args) => {
-            let done: Done = block_on(client.resolve(app, &Resolve { errors: args.numbers, all: args.all }))?;
+            let wanted = Resolve { errors: args.numbers, all: args.all };
+            let done: Done = block_on(client.order(app, &["errors", "resolve"], &wanted))?;
             Ok(Box::new(done))
         }
     }

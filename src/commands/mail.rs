@@ -156,7 +156,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
 /// On a remote.
 fn there(command: Command, client: &Client, app: &AppName, context: &Context) -> Outcome {
-    let all = || -> Result<Listed> { block_on(client.kept(app, "mail")) };
+    let all = || -> Result<Listed> { block_on(client.kept(app, &["mail"], &[])) };
     match command {
         Command::List(args) => {
             let mut listed = all()?;
@@ -166,7 +166,7 @@ fn there(command: Command, client: &Client, app: &AppName, context: &Context) ->
         Command::Show(args) => {
             let last = || all()?.mails.last().map(|mail| mail.number).ok_or_else(none_sent);
             let number = args.number.map_or_else(last, Ok)?;
-            let Fetched { number, came, raw } = block_on(client.kept(app, &format!("mail/{number}")))?;
+            let Fetched { number, came, raw } = block_on(client.kept(app, &["mail", &number.to_string()], &[]))?;
             shown(number, came, raw.as_bytes(), &args, context)
         }
         Command::Open(_) => Err(Problem::new("mail.there", "a mail on a remote is not opened in a browser")

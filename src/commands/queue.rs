@@ -1,29 +1,38 @@
 //! `dae queue`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
+use super::online::{There, block_on};
 use super::run::Prepared;
 use super::services::Services;
 use super::{Context, Outcome};
-use crate::app::App;
+use crate::app::{App, AppName};
 use crate::dev_server::local::SDK;
 use crate::problem::{Problem, Result};
-use crate::services::queue::{Client, Seen};
+use crate::remote::Client;
+use crate::remote::api::{PauseQueue, Retried};
+use crate::services::queue;
+use crate::services::queue::look::{self, Job, Queue, Wanted};
 use crate::term::{Done, Paint, Text};
 
 /// What waits, what is under way and what failed in the app's task queues
 ///
-/// It speaks to the queue of the `dae serve` that runs, or of this app's data; or to the server that dev.yaml names.
+/// It speaks to the queue of the `dae serve` that runs, or of this app's data; or to the server that dev.yaml names; with
+/// `--remote`, to the one of the deployed app.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub there: There,
 }
+
+/// How often a queue that is drained is looked at.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -89,51 +98,115 @@ pub struct DrainArgs {
     pub timeout: u32,
 }
 
-/// Tubes that `dae.api.mq` keeps things in; no queues of the app's.
-const OWN: &[&str] = &["dae.result.", "dae.once.", "dae.failed."];
-
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some((client, app)) = args.there.client(context)? {
+        return there(args.command, &client, &app, context);
+    }
     if let Some(exit) = super::foreground::guard()? {
         return Ok(Box::new(Done { exit }));
     }
     let app = context.app()?;
     let services = Services::open(context, &app)?;
     let done = services.variable(&app, "DAE_QUEUE").and_then(|address| {
-        let client = Client::connect(address.split(',').next().unwrap_or_default())?;
-        act(args.command, client, &app, &services, context)
+        let client = queue::Client::connect(address.split(',').next().unwrap_or_default())?;
+        here(args.command, client, &app, &services, context)
     });
     services.end(context);
     done
 }
 
-fn act(command: Command, mut client: Client, app: &App, services: &Services, context: &Context) -> Outcome {
+fn here(command: Command, mut client: queue::Client, app: &App, services: &Services, context: &Context) -> Outcome {
+    let client = &mut client;
     match command {
-        Command::List => list(&mut client),
-        Command::Show(args) => show(&args, &mut client),
+        Command::List => Ok(Box::new(Queues { queues: look::list(client)? })),
+        Command::Show(args) => Ok(Box::new(Shown(look::show(client, &args.wanted())?))),
         Command::Run(args) => run_one(&args, app, services, context),
-        Command::Retry(args) => retry(&args, &mut client, context),
-        Command::Pause(args) => pause(&args, &mut client, context),
-        Command::Drain(args) => drain(&args, &mut client, context),
+        Command::Retry(RetryArgs { all: Some(queue), .. }) => {
+            let count = look::retry_all(client, &queue)?;
+            retried(context, format!("{count} jobs of `{queue}`"))
+        }
+        Command::Retry(RetryArgs { jobs, .. }) => {
+            for job in jobs {
+                look::retry(client, job)?;
+                context.say("retried", job.to_string());
+            }
+            Ok(Box::new(Done::default()))
+        }
+        Command::Pause(args) => {
+            look::pause(client, &args.queue, args.seconds)?;
+            args.done(context)
+        }
+        Command::Drain(args) => drain(&args, context, || look::counts(client, &args.queue)),
     }
 }
 
-#[derive(Debug, Serialize)]
+/// On a remote.
+fn there(command: Command, client: &Client, app: &AppName, context: &Context) -> Outcome {
+    let queues = || block_on(client.kept::<Queues>(app, &["queues"], &[]));
+    match command {
+        Command::List => Ok(Box::new(queues()?)),
+        Command::Show(args) => {
+            let number = args.job.map(|job| job.to_string());
+            let path = match &number {
+                Some(number) => ["jobs", number].to_vec(),
+                None => ["queues", &args.queue, "failed"].to_vec(),
+            };
+            Ok(Box::new(Shown(block_on(client.kept(app, &path, &[]))?)))
+        }
+        Command::Run(_) => Err(Problem::new("queue.there", "the jobs of a remote are done by its workers")
+            .hint("put a failed one back: `dae queue retry NUMBER --remote NAME`")
+            .hint("`dae ps` shows whether they run, `dae logs --process queue.NAME` what they say")),
+        Command::Retry(RetryArgs { all: Some(queue), .. }) => {
+            let Retried { retried: count } = block_on(client.order(app, &["queues", &queue, "retry"], &()))?;
+            retried(context, format!("{count} jobs of `{queue}`"))
+        }
+        Command::Retry(RetryArgs { jobs, .. }) => {
+            for job in jobs {
+                let job = job.to_string();
+                block_on(client.order::<Retried>(app, &["jobs", &job, "retry"], &()))?;
+                context.say("retried", job);
+            }
+            Ok(Box::new(Done::default()))
+        }
+        Command::Pause(args) => {
+            let change = PauseQueue { seconds: args.seconds };
+            block_on(client.order::<PauseQueue>(app, &["queues", &args.queue, "pause"], &change))?;
+            args.done(context)
+        }
+        Command::Drain(args) => {
+            drain(&args, context, || Ok(queues()?.queues.into_iter().find(|queue| queue.name == args.queue)))
+        }
+    }
+}
+
+impl JobArgs {
+    fn wanted(self) -> Wanted {
+        self.job.map_or(Wanted::Failed(self.queue), Wanted::Number)
+    }
+}
+
+impl PauseArgs {
+    fn done(&self, context: &Context) -> Outcome {
+        let Self { queue, seconds } = self;
+        let text = if *seconds == 0 { format!("`{queue}` goes on") } else { format!("`{queue}` for {seconds} s") };
+        context.say("paused", text);
+        Ok(Box::new(Done::default()))
+    }
+}
+
+fn retried(context: &Context, what: String) -> Outcome {
+    context.say("retried", what);
+    Ok(Box::new(Done::default()))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct Queues {
     queues: Vec<Queue>,
 }
 
 #[derive(Debug, Serialize)]
-struct Queue {
-    #[serde(rename = "queue")]
-    name: String,
-    ready: u64,
-    reserved: u64,
-    delayed: u64,
-    failed: u64,
-    /// Connections that wait for a job of it.
-    workers: u64,
-    paused_s: u64,
-}
+#[serde(transparent)]
+struct Shown(Job);
 
 impl Text for Queues {
     fn text(&self, paint: Paint) -> String {
@@ -147,66 +220,29 @@ impl Text for Queues {
     }
 }
 
-fn list(client: &mut Client) -> Outcome {
-    let mut queues = Vec::new();
-    for name in client.tubes()? {
-        if !OWN.iter().any(|own| name.starts_with(own)) {
-            queues.extend(counts(client, &name)?);
-        }
-    }
-    Ok(Box::new(Queues { queues }))
-}
-
-fn counts(client: &mut Client, name: &str) -> Result<Option<Queue>> {
-    let Some(pairs) = client.pairs(&format!("stats-tube {name}"))? else { return Ok(None) };
-    let pairs: BTreeMap<String, String> = pairs.into_iter().collect();
-    let count = |key: &str| pairs.get(key).and_then(|value| value.parse().ok()).unwrap_or_default();
-    Ok(Some(Queue {
-        name: name.to_owned(),
-        ready: count("current-jobs-ready"),
-        reserved: count("current-jobs-reserved"),
-        delayed: count("current-jobs-delayed"),
-        failed: count("current-jobs-buried"),
-        workers: count("current-waiting"),
-        paused_s: count("pause-time-left"),
-    }))
-}
-
-#[derive(Debug, Serialize)]
-struct Job {
-    #[serde(rename = "job")]
-    number: u64,
-    #[serde(flatten)]
-    told: BTreeMap<String, String>,
-    /// What was put: a task, or the text of another job.
-    body: Value,
-    /// The last failure: `error`, `traceback`, `tries`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Value>,
-}
-
-impl Text for Job {
+impl Text for Shown {
     fn text(&self, paint: Paint) -> String {
-        let told = |key: &str| self.told.get(key).map(String::as_str).unwrap_or_default();
+        let Self(job) = self;
+        let told = |key: &str| job.told.get(key).map(String::as_str).unwrap_or_default();
         let state = if told("state") == "buried" { "failed" } else { told("state") };
         let mut lines = vec![format!(
             "{}  {state}  in `{}`, {} s old",
-            paint.key(&self.number.to_string()),
+            paint.key(&job.number.to_string()),
             told("tube"),
             told("age")
         )];
-        match self.body["task"].as_str() {
+        match job.body["task"].as_str() {
             Some(task) => {
                 lines.push(format!("task    {task}"));
                 for part in ["args", "kwargs"] {
-                    if let Some(value) = self.body.get(part) {
+                    if let Some(value) = job.body.get(part) {
                         lines.push(format!("{part:8}{value}"));
                     }
                 }
             }
-            None => lines.push(format!("body    {}", self.body)),
+            None => lines.push(format!("body    {}", job.body)),
         }
-        if let Some(failure) = &self.failure {
+        if let Some(failure) = &job.failure {
             lines.push(format!("failed  {}, try {}", failure["error"].as_str().unwrap_or_default(), failure["tries"]));
             lines.extend(failure["traceback"].as_str().map(|text| text.trim_end().to_owned()));
         }
@@ -214,111 +250,12 @@ impl Text for Job {
     }
 }
 
-fn show(args: &JobArgs, client: &mut Client) -> Outcome {
-    let seen = if let Some(job) = args.job {
-        client.peek(&format!("peek {job}"))?
-    } else {
-        client.ask(&format!("use {}", args.queue))?;
-        client.peek("peek-buried")?
-    };
-    let Some(Seen { id, body }) = seen else {
-        return Err(match args.job {
-            Some(job) => no_job(job),
-            None => Problem::new("queue.none", format!("nothing failed in the queue `{}`", args.queue)),
-        });
-    };
-    let told: BTreeMap<String, String> = client
-        .pairs(&format!("stats-job {id}"))?
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(key, _)| key != "id")
-        .collect();
-    let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
-    let tube = told.get("tube").cloned().unwrap_or_default();
-    let failure = failure(client, &tube, id)?.map(|(_, failure)| failure);
-    Ok(Box::new(Job { number: id, told, body, failure }))
-}
-
-fn no_job(job: u64) -> Problem {
-    Problem::new("queue.no-job", format!("there is no job {job}")).try_running("dae queue list")
-}
-
-/// What the worker noted of the last failure of a job, and the number of that note.
-fn failure(client: &mut Client, tube: &str, job: u64) -> Result<Option<(u64, Value)>> {
-    let notes = format!("dae.failed.{tube}");
-    let Some(count) = counts(client, &notes)? else { return Ok(None) };
-    let mut found = None;
-    // Notes are looked at one by one: reserved, so that the next one comes, and let go with this connection's end.
-    let mut own = client.again()?;
-    own.ask(&format!("watch {notes}"))?;
-    own.ask("ignore default")?;
-    for _ in 0..count.ready.min(10_000) {
-        let Some(Seen { id, body }) = own.peek("reserve-with-timeout 0")? else { break };
-        let Ok(note) = serde_json::from_slice::<Value>(&body) else { continue };
-        if note["job"] == job {
-            found = Some((id, note));
-        }
-    }
-    Ok(found)
-}
-
-fn retry(args: &RetryArgs, client: &mut Client, context: &Context) -> Outcome {
-    if let Some(queue) = &args.all {
-        client.ask(&format!("use {queue}"))?;
-        // A kick that finds nothing buried would take delayed jobs instead.
-        let failed = counts(client, queue)?.map_or(0, |counts| counts.failed);
-        if failed > 0 {
-            client.ask(&format!("kick {failed}"))?;
-        }
-        let notes = format!("dae.failed.{queue}");
-        let mut own = client.again()?;
-        own.ask(&format!("watch {notes}"))?;
-        own.ask("ignore default")?;
-        while let Some(note) = own.peek("reserve-with-timeout 0")? {
-            own.ask(&format!("delete {}", note.id))?;
-        }
-        context.say("retried", format!("{failed} jobs of `{queue}`"));
-        return Ok(Box::new(Done::default()));
-    }
-    for job in &args.jobs {
-        let tube = client
-            .pairs(&format!("stats-job {job}"))?
-            .and_then(|pairs| pairs.into_iter().find(|(key, _)| key == "tube").map(|(_, tube)| tube));
-        let Some(tube) = tube else { return Err(no_job(*job)) };
-        if client.ask(&format!("kick-job {job}"))?[0] != "KICKED" {
-            return Err(Problem::new(
-                "queue.not-failed",
-                format!("the job {job} has not failed and waits for nothing"),
-            )
-            .try_running(format!("dae queue show {job}")));
-        }
-        if let Some((note, _)) = failure(client, &tube, *job)? {
-            // Its reservation has gone with the connection; another may just hold it.
-            client.ask(&format!("delete {note}"))?;
-        }
-        context.say("retried", job.to_string());
-    }
-    Ok(Box::new(Done::default()))
-}
-
-fn pause(args: &PauseArgs, client: &mut Client, context: &Context) -> Outcome {
-    let PauseArgs { queue, seconds } = args;
-    match client.ask(&format!("pause-tube {queue} {seconds}"))?[0].as_str() {
-        "PAUSED" => {
-            let text = if *seconds == 0 { format!("`{queue}` goes on") } else { format!("`{queue}` for {seconds} s") };
-            context.say("paused", text);
-            Ok(Box::new(Done::default()))
-        }
-        _ => Err(Problem::new("queue.unknown", format!("there is no queue `{queue}` at the moment"))
-            .hint("a queue is there while it has jobs, or workers")),
-    }
-}
-
-fn drain(args: &DrainArgs, client: &mut Client, context: &Context) -> Outcome {
+fn drain(args: &DrainArgs, context: &Context, mut counts: impl FnMut() -> Result<Option<Queue>>) -> Outcome {
     let until = Instant::now() + Duration::from_secs(args.timeout.into());
+    let mut pause = SHORTEST_PAUSE;
     loop {
-        let counts = counts(client, &args.queue)?;
-        let left = counts.as_ref().map_or(0, |counts| counts.ready + counts.reserved + counts.delayed);
+        let counts = counts()?;
+        let left = counts.as_ref().map_or(0, Queue::left);
         if left == 0 {
             context.say("drained", format!("`{}`", args.queue));
             return Ok(Box::new(Done::default()));
@@ -332,7 +269,8 @@ fn drain(args: &DrainArgs, client: &mut Client, context: &Context) -> Outcome {
                 _ => problem.try_running("dae queue list"),
             });
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -116,8 +116,11 @@ impl Control {
             None => (wanted, Some(jiff::Timestamp::now())),
         };
         let Some(due) = due else { return plain(StatusCode::BAD_REQUEST, "no time") };
-        let ran: Ran = self.node.run_job(&self.app, job, due).await.into();
-        json(&ran)
+        let ended = match self.node.run_job(&self.app, job, due).await {
+            Ok(begun) => begun.ended().await,
+            Err(problem) => Err(problem),
+        };
+        json(&Ran::from(ended))
     }
 
     /// Starts one of the crew anew.

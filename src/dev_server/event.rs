@@ -61,6 +61,12 @@ pub enum Event {
         process: String,
         why: String,
     },
+    /// A queue worker with the code before does the job it holds first, or took too long over that.
+    Leaving {
+        process: String,
+        text: String,
+        is_bad: bool,
+    },
     /// A scheduled task ran, or did not.
     Cron {
         job: String,
@@ -109,6 +115,10 @@ impl term::Event for Event {
             }
             Self::Restarting { process, why } => {
                 Line::new(Tone::Warning, "restarting", format!("{process}, for {why}"))
+            }
+            Self::Leaving { process, text, is_bad } => {
+                let tone = if *is_bad { Tone::Warning } else { Tone::Plain };
+                Line::new(tone, "leaving", format!("{process}: {text}"))
             }
             Self::Cron { job, text, is_bad } => {
                 let tone = if *is_bad { Tone::Warning } else { Tone::Good };

@@ -23,6 +23,7 @@ pub(super) async fn node(mut heard: mpsc::UnboundedReceiver<node::Event>, tell: 
             }
             node::Event::Verified { problem, .. } => Event::Verified { problem },
             node::Event::Restarting { process, why, .. } => Event::Restarting { process, why },
+            node::Event::Leaving { process, text, is_bad, .. } => Event::Leaving { process, text, is_bad },
             node::Event::Cron { job, text, is_bad, .. } => Event::Cron { job, text, is_bad },
             node::Event::Starting { .. } | node::Event::Serving { .. } | node::Event::Stopped { .. } => continue,
         };

@@ -24,6 +24,8 @@ pub enum Event {
     Verified { app: AppName, generation: u64, problem: Option<Problem> },
     /// A process ended by itself and is started again.
     Restarting { app: AppName, generation: u64, process: String, why: String },
+    /// A queue worker of a generation that serves no more does the job it holds first; or it took too long over that.
+    Leaving { app: AppName, generation: u64, process: String, text: String, is_bad: bool },
     /// A scheduled task ran, or did not.
     Cron { app: AppName, job: String, text: String, is_bad: bool },
     /// All of a generation's processes are gone.

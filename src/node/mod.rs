@@ -261,8 +261,8 @@ impl Node {
         }
     }
 
-    /// Runs a scheduled task of `app` now, as if it were `due`; the answer comes at its end.
-    pub async fn run_job(&self, app: &AppName, job: &str, due: jiff::Timestamp) -> Result<cron::Run> {
+    /// Runs a scheduled task of `app` now, as if it were `due`; the answer comes when it has begun.
+    pub async fn run_job(&self, app: &AppName, job: &str, due: jiff::Timestamp) -> Result<cron::Begun> {
         let seat = self.seats.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned();
         let gone = || Problem::new("cron.stopping", "nothing serves the app");
         let (reply, answer) = oneshot::channel();

@@ -27,6 +27,8 @@ pub struct Rollout {
     pub drain_within: Duration,
     /// How long the one that was replaced is kept ready to come back; zero: it ends when it is drained.
     pub keep_warm: Duration,
+    /// How long a queue worker that was replaced may take over the job it holds.
+    pub finish_within: Duration,
     /// How long processes may take over an orderly end, after that.
     pub end_within: Duration,
 }
@@ -39,6 +41,7 @@ impl Rollout {
         ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(5),
         keep_warm: Duration::ZERO,
+        finish_within: Duration::from_secs(10),
         end_within: Duration::from_millis(600),
     };
     /// A remote: never down.
@@ -48,6 +51,7 @@ impl Rollout {
         ready_within: Duration::from_mins(1),
         drain_within: Duration::from_secs(30),
         keep_warm: Duration::from_mins(10),
+        finish_within: Duration::from_mins(5),
         end_within: Duration::from_secs(10),
     };
 }

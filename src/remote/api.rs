@@ -330,6 +330,37 @@ pub struct Resolve {
     pub all: bool,
 }
 
+/// How many failed jobs are given another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    pub retried: u64,
+}
+
+/// No jobs of a queue are given out for so long; 0 ends a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseQueue {
+    pub seconds: u32,
+}
+
+/// A scheduled task, wanted now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewCronRun {
+    /// As if it were this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<jiff::Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CronRunBegun {
+    pub run: i64,
+}
+
+/// Whether a scheduled task runs by its schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseCron {
+    pub paused: bool,
+}
+
 /// The hosts an app answers for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domains {

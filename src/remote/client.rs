@@ -13,8 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::api::{
     Accepted, Capabilities, Config, ConfigChange, Domains, NewRelease, NewRun, Offered, Planned, Processes, Refusal,
-    ReleaseId, ReleaseState, Releases, Resolve, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic,
-    TrafficChange,
+    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic, TrafficChange,
 };
 use super::config::is_here;
 use super::credentials::Token;
@@ -399,13 +398,19 @@ impl Client {
         }
     }
 
-    /// What is kept of an app's services there: `errors`, `mail/3`.
-    pub async fn kept<T: DeserializeOwned>(&self, app: &AppName, what: &str) -> Result<T> {
-        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/{what}")), 1).await
+    /// What is kept of an app's services there: `["errors"]`, `["mail", "3"]`.
+    pub async fn kept<T: DeserializeOwned>(&self, app: &AppName, what: &[&str], query: &[(&str, &str)]) -> Result<T> {
+        self.json(Ask::new(Method::GET, self.below(app, what, query)), 1).await
     }
 
-    pub async fn resolve<T: DeserializeOwned>(&self, app: &AppName, errors: &Resolve) -> Result<T> {
-        self.json(body_of(Method::POST, &format!("/dae/v1/apps/{app}/errors/resolve"), errors)?, 1).await
+    /// Something is done with that.
+    pub async fn order<T: DeserializeOwned>(
+        &self,
+        app: &AppName,
+        what: &[&str],
+        body: &impl serde::Serialize,
+    ) -> Result<T> {
+        self.json(body_of(Method::POST, &self.below(app, what, &[]), body)?, 1).await
     }
 
     pub async fn domains(&self, app: &AppName) -> Result<Domains> {
@@ -413,18 +418,21 @@ impl Client {
     }
 
     pub async fn add_domain(&self, app: &AppName, host: &str) -> Result<Domains> {
-        self.json(Ask::new(Method::PUT, self.domain_path(app, host)), 1).await
+        self.json(Ask::new(Method::PUT, self.below(app, &["domains", host], &[])), 1).await
     }
 
     pub async fn remove_domain(&self, app: &AppName, host: &str) -> Result<Domains> {
-        self.json(Ask::new(Method::DELETE, self.domain_path(app, host)), 1).await
+        self.json(Ask::new(Method::DELETE, self.below(app, &["domains", host], &[])), 1).await
     }
 
-    /// What a person typed as a host may hold anything.
-    fn domain_path(&self, app: &AppName, host: &str) -> String {
+    /// An address below an app's; what a person typed may hold anything.
+    fn below(&self, app: &AppName, what: &[&str], query: &[(&str, &str)]) -> String {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(["dae", "v1", "apps", app.as_str(), "domains", host]);
+            path.clear().extend(["dae", "v1", "apps", app.as_str()]).extend(what);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
         url.into()
     }

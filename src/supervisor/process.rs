@@ -135,7 +135,8 @@ impl Process {
         self.ended().await
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Tells it something, and none of its children.
+    pub fn signal(&self, signal: Signal) {
         if self.end.borrow().is_none() {
             // It may have ended this instant; then there is nothing to tell.
             let _ = kill(self.pid, signal);

@@ -135,8 +135,12 @@ fn faults(schema: &Value, value: &Value, at: &str, all: &Value) -> Vec<String> {
 #[test]
 fn answers_are_as_described() {
     let remote = Remote::new();
+    let yaml = remote.place.read("daetest/app.yaml");
+    let more = "queues: [{name: default}]\ncron: [{name: a, schedule: '@daily', url: /a}]\n";
+    remote.place.write("daetest/app.yaml", yaml + more);
     remote.deploy();
     remote.dae(&["config", "set", "A=1"]).ok();
+    remote.dae(&["cron", "run", "a", "--remote", "prod"]).ok();
     remote.dae(&["run", "--remote", "prod", "--", "true"]).ok();
     remote.place.write("daetest/app.py", "import nothing_like_this");
     remote.dae(&["deploy"]).run();
@@ -159,6 +163,9 @@ fn answers_are_as_described() {
         format!("{app}/domains"),
         format!("{app}/runs"),
         format!("{app}/processes"),
+        format!("{app}/queues"),
+        format!("{app}/cron"),
+        format!("{app}/cron/runs"),
     ] {
         let answer = remote.ask("GET", &path.replace("{app}", "daetest"), &[], "");
         assert_eq!(answer.status, 200, "{path}");

@@ -224,6 +224,10 @@ impl Event for Shows {
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
+            Told::Node(NodeEvent::Leaving { app, process, text, is_bad: true, .. }) => {
+                Shown::Line(Line::warning(format!("{app}: `{process}` {text}")))
+            }
+            Told::Node(NodeEvent::Leaving { app, process, text, .. }) => quiet(format!("{app} {process}: {text}")),
             Told::Node(NodeEvent::Cron { app, job, text, is_bad: true }) => {
                 Shown::Line(Line::warning(format!("{app}: the scheduled task `{job}`: {text}")))
             }

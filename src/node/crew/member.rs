@@ -19,6 +19,16 @@ pub(in super::super) struct Member {
     pub env: Vec<(String, String)>,
     /// In bytes; above it the process is started anew.
     pub mem_limit: Option<u64>,
+    pub leaves: Leaves,
+}
+
+/// When a member that is replaced ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Leaves {
+    /// Before anything of the next crew is started.
+    AtOnce,
+    /// When it has done the job it holds; the next crew is at work by then.
+    AfterItsJob,
 }
 
 /// All members of the crew of `generation`, in the order of app.yaml.
@@ -36,6 +46,7 @@ fn daemon(daemon: &Daemon) -> impl Iterator<Item = Member> + '_ {
         config: json!({ "words": daemon.script.words() }),
         env: Vec::new(),
         mem_limit: daemon.mem_limit,
+        leaves: Leaves::AtOnce,
     })
 }
 
@@ -46,6 +57,7 @@ fn queue(queue: &Queue) -> impl Iterator<Item = Member> + '_ {
         config: json!({ "queue": queue.name, "retries": queue.retries, "timeout": queue.timeout }),
         env: Vec::new(),
         mem_limit: None,
+        leaves: Leaves::AfterItsJob,
     })
 }
 

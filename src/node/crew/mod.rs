@@ -1,8 +1,9 @@
 //! What runs beside the web processes of the generation that serves: daemons, queue workers.
 //!
 //! Theory of operation. An app has one crew, and one task owns it. That task is told which generation serves, and only the
-//! newest word counts. At a change everything of the last crew is stopped, and gone, before anything of the next is started:
-//! there are never two of one daemon, nor one under code that serves no more.
+//! newest word counts. At a change every daemon of the last crew is stopped, and gone, before anything of the next is started:
+//! there are never two of one daemon, nor one under code that serves no more. A queue worker takes no further job then, but
+//! may do the one it holds to its end, beside the next crew.
 
 mod member;
 mod post;
@@ -15,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Duty, Generation, Seen, Surroundings};
-pub(super) use member::Member;
+pub(super) use member::{Leaves, Member};
 use post::{Post, Watch};
 
 /// The outside of a crew.
@@ -32,11 +33,18 @@ struct Wanted {
     generation: Arc<Generation>,
 }
 
-/// Whose crew is at work, and on which posts.
+/// Who is at work, and who of an earlier crew has a job to finish.
 #[derive(Debug, Default)]
 struct Posts {
+    posts: Vec<Posted>,
+    leaving: Vec<Posted>,
+}
+
+/// Of which release.
+#[derive(Debug, Clone)]
+struct Posted {
     release: Option<String>,
-    posts: Vec<Arc<Post>>,
+    post: Arc<Post>,
 }
 
 impl Crew {
@@ -66,13 +74,13 @@ impl Crew {
     /// Those that run at this moment.
     pub fn seen(&self) -> Vec<Seen> {
         let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = |post: &Arc<Post>| Seen {
+        let seen = |Posted { release, post }: &Posted| Seen {
             process: post.label.clone(),
-            release: posts.release.clone(),
+            release: release.clone(),
             duty: Duty::Serves,
             leader: post.pid.load(Ordering::Relaxed),
         };
-        posts.posts.iter().map(seen).filter(|seen| seen.leader != 0).collect()
+        posts.posts.iter().chain(&posts.leaving).map(seen).filter(|seen| seen.leader != 0).collect()
     }
 
     /// Starts anew the member of this label, or all instances of this name; the answer is how many.
@@ -82,7 +90,7 @@ impl Crew {
             let number = post.label.strip_prefix(name).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
             number.is_some_and(|number| post.label == name || number.parse::<u16>().is_ok())
         };
-        posts.posts.iter().filter(meant).map(|post| post.again.notify_one()).count()
+        posts.posts.iter().map(|posted| &posted.post).filter(meant).map(|post| post.again.notify_one()).count()
     }
 
     /// Ends all of it.
@@ -94,26 +102,41 @@ impl Crew {
 }
 
 async fn follow(mut word: watch::Receiver<Option<Wanted>>, posts: Arc<Mutex<Posts>>, surroundings: Surroundings) {
-    let mut stop = CancellationToken::new();
-    let mut at_work = JoinSet::new();
+    let (mut stop, end) = (CancellationToken::new(), CancellationToken::new());
+    let (mut daemons, mut workers) = (JoinSet::new(), JoinSet::new());
     while word.changed().await.is_ok() {
         stop.cancel();
-        while at_work.join_next().await.is_some() {}
+        while daemons.join_next().await.is_some() {}
+        while workers.try_join_next().is_some() {}
         stop = CancellationToken::new();
         // What was said while they ended counts too.
         let wanted = word.borrow_and_update().clone();
-        let mut now = Posts::default();
+        let mut now = Vec::new();
         if let Some(Wanted { number, generation }) = wanted {
-            now.release.clone_from(&generation.release);
             for member in member::members(&generation) {
                 let post = Arc::new(Post { label: member.label.clone(), ..Post::default() });
-                now.posts.push(post.clone());
-                let (generation, surroundings, stop) = (generation.clone(), surroundings.clone(), stop.clone());
-                at_work.spawn(Watch { member, post, number, generation, surroundings, stop }.keep());
+                now.push(Posted { release: generation.release.clone(), post: post.clone() });
+                let (generation, surroundings) = (generation.clone(), surroundings.clone());
+                let (stop, end, leaves) = (stop.clone(), end.clone(), member.leaves);
+                let watch = Watch { member, post, number, generation, surroundings, stop, end };
+                match leaves {
+                    Leaves::AtOnce => daemons.spawn(watch.keep()),
+                    Leaves::AfterItsJob => workers.spawn(watch.keep()),
+                };
             }
         }
-        *posts.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        posts.lock().unwrap_or_else(PoisonError::into_inner).follow_with(now);
     }
     stop.cancel();
-    while at_work.join_next().await.is_some() {}
+    end.cancel();
+    while daemons.join_next().await.is_some() {}
+    while workers.join_next().await.is_some() {}
+}
+
+impl Posts {
+    fn follow_with(&mut self, now: Vec<Posted>) {
+        self.leaving.extend(std::mem::replace(&mut self.posts, now));
+        // What has ended, and what never began, is not coming back.
+        self.leaving.retain(|posted| posted.post.pid.load(Ordering::Relaxed) != 0);
+    }
 }

@@ -9,13 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::output::{LastLines, Source, listener};
 use super::super::pause::Pause;
-use super::super::{Event, Generation, Surroundings};
-use super::member::Member;
+use super::super::{Event, Generation, Rollout, Surroundings};
+use super::member::{Leaves, Member};
 use crate::problem::{Doing as _, Result};
 use crate::supervisor::{Process, Signal, memory_of_group};
 
 /// How often a member with a limit is measured.
 const MEASURED: Duration = Duration::from_secs(1);
+/// Who holds no job ends within this, and nothing need be said.
+const SOON: Duration = Duration::from_millis(300);
 
 /// What others may know of a post, and ask of it.
 #[derive(Debug, Default)]
@@ -33,7 +35,10 @@ pub(super) struct Watch {
     pub number: u64,
     pub generation: Arc<Generation>,
     pub surroundings: Surroundings,
+    /// The crew is replaced, or nothing serves any more.
     pub stop: CancellationToken,
+    /// All of it ends.
+    pub end: CancellationToken,
 }
 
 enum Came {
@@ -61,7 +66,7 @@ impl Watch {
                             Some(why)
                         }
                         Came::Stop => {
-                            process.stop(Signal::SIGTERM, grace).await;
+                            self.leave(process).await;
                             None
                         }
                     };
@@ -84,6 +89,38 @@ impl Watch {
                 () = tokio::time::sleep(pause.after(since.elapsed())) => {}
             }
         }
+    }
+
+    async fn leave(&self, process: Process) {
+        let Rollout { end_within, finish_within, .. } = self.surroundings.settings.rollout;
+        if self.member.leaves == Leaves::AfterItsJob && !self.end.is_cancelled() {
+            // Who holds no job ends by this.
+            process.signal(Signal::SIGTERM);
+            if tokio::time::timeout(SOON, process.ended()).await.is_ok() {
+                return;
+            }
+            let most = finish_within.as_secs();
+            self.tell(format!("finishes its job with the code it began with, within {most} s"), false);
+            tokio::select! {
+                _ = process.ended() => return,
+                () = tokio::time::sleep(finish_within) => {
+                    self.tell(format!("has not finished its job within {most} s, and is ended; the job is given out again"), true);
+                }
+                () = self.end.cancelled() => {}
+            }
+        }
+        process.stop(Signal::SIGTERM, end_within).await;
+    }
+
+    fn tell(&self, text: String, is_bad: bool) {
+        // Nobody listens any more when the node goes down.
+        let _ = self.surroundings.events.send(Event::Leaving {
+            app: self.generation.app.clone(),
+            generation: self.number,
+            process: self.post.label.clone(),
+            text,
+            is_bad,
+        });
     }
 
     fn start(&self) -> Result<Process> {

@@ -4,6 +4,7 @@
 //! and machines sleep; what was due while it could not look is told as missed and not run late. A run belongs to the code it
 //! began with and goes on through a reload; it ends with the server.
 
+mod planned;
 mod run;
 mod store;
 
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use planned::Planned;
 pub use store::{Outcome, Run, Store};
 
 use super::{Event, Generation, Surroundings};
@@ -41,7 +43,21 @@ pub enum Cron {
     ByHand,
 }
 
-pub(super) type Reply = oneshot::Sender<Result<Run>>;
+/// A run by hand that goes on.
+#[derive(Debug)]
+pub struct Begun {
+    pub id: i64,
+    ended: oneshot::Receiver<Result<Run>>,
+}
+
+impl Begun {
+    /// Waits for its end.
+    pub async fn ended(self) -> Result<Run> {
+        self.ended.await.unwrap_or_else(|_| Err(Problem::new("cron.stopping", "the run ended with the server")))
+    }
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Begun>>;
 
 /// A wish for a run by hand, as if it were that time.
 #[derive(Debug)]
@@ -110,7 +126,7 @@ impl Scheduler {
         self.wanted.send_if_modified(|wanted| wanted.take().is_some());
     }
 
-    /// Runs `job` now, as if it were `due`. The reply comes at its end.
+    /// Runs `job` now, as if it were `due`. The reply comes when it has begun.
     pub fn run(&self, job: String, due: Timestamp, reply: Reply) {
         // A scheduler that has ended drops the reply, and that is the answer.
         let _ = self.asks.send(Ask { job, due, reply });
@@ -252,8 +268,13 @@ impl Task {
         let (Some(generation), Some(store)) = (self.generation.clone(), self.store()) else { return };
         let id = match store.begin(&job.name, due, by) {
             Ok(id) => id,
-            Err(problem) => return self.tell(&job.name, problem.to_string(), true),
+            Err(problem) => {
+                self.tell(&job.name, problem.to_string(), true);
+                return answer(reply, Err(problem));
+            }
         };
+        let (end, ended) = oneshot::channel();
+        answer(reply, Ok(Begun { id, ended }));
         *self.running.entry(job.name.clone()).or_default() += 1;
         let around = Around {
             generation,
@@ -272,11 +293,9 @@ impl Task {
             let is_bad = outcome != Outcome::Good;
             // Nobody listens any more when the node goes down.
             let _ = around.surroundings.events.send(Event::Cron { app, job: job.name.clone(), text, is_bad });
-            if let Some(reply) = reply {
-                let kept = kept.and_then(|run| run.ok_or_else(|| Problem::new("cron.store", "the run is not kept")));
-                // Whoever asked may have gone.
-                let _ = reply.send(kept);
-            }
+            let kept = kept.and_then(|run| run.ok_or_else(|| Problem::new("cron.store", "the run is not kept")));
+            // Mostly nobody waits for it.
+            let _ = end.send(kept);
             job.name
         });
     }
@@ -303,13 +322,10 @@ impl Task {
             return self.start(&job, due, "hand", Some(reply));
         }
         let problem = match self.generation {
-            Some(_) => {
-                Problem::new("cron.unknown", format!("app.yaml has no cron job `{job}`")).try_running("dae cron list")
-            }
+            Some(_) => unknown(&job),
             None => Problem::new("cron.broken", "the app cannot be run as it is").try_running("dae check"),
         };
-        // Whoever asked may have gone.
-        let _ = reply.send(Err(problem));
+        answer(Some(reply), Err(problem));
     }
 
     fn missed(&self, job: &CronJob, due: Timestamp, count: usize) {
@@ -325,6 +341,18 @@ impl Task {
         let event = Event::Cron { app: self.app.clone(), job: job.to_owned(), text, is_bad };
         let _ = self.surroundings.events.send(event);
     }
+}
+
+fn answer(reply: Option<Reply>, begun: Result<Begun>) {
+    if let Some(reply) = reply {
+        // Whoever asked may have gone.
+        let _ = reply.send(begun);
+    }
+}
+
+pub fn unknown(job: &str) -> Problem {
+    let job = job.escape_debug();
+    Problem::new("cron.unknown", format!("app.yaml has no cron job `{job}`")).try_running("dae cron list")
 }
 
 /// A job with another schedule has missed nothing of it.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::super::crew::Member;
+use super::super::crew::{Leaves, Member};
 use super::super::output::{LastLines, Source, listener};
 use super::super::{Generation, Surroundings};
 use super::store::Outcome;
@@ -59,6 +59,7 @@ impl Around {
             config: serde_json::json!({ "words": script.words() }),
             env: vec![("DAE_CRON".into(), job.name.clone()), ("DAE_CRON_TIME".into(), due.to_string())],
             mem_limit: None,
+            leaves: Leaves::AtOnce,
         };
         let source = Source { generation, number: None, process: &label };
         let mut hear = listener(source, surroundings, LastLines::default())?;

@@ -79,6 +79,11 @@ fn failed(error: rusqlite::Error) -> Problem {
 }
 
 impl Store {
+    /// Opens what is kept in `folder`; none: nothing ever was.
+    pub fn look(folder: &Path) -> Result<Option<Self>> {
+        if folder.exists() { Self::open(folder).map(Some) } else { Ok(None) }
+    }
+
     /// Opens what is kept in `folder`, and makes it where it is not there.
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).doing(|| format!("make the folder `{}`", folder.display()))?;

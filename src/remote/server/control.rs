@@ -44,6 +44,8 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/dae/v1/apps/{app}/logs", get(log_lines))
         .merge(super::changes::routes())
         .merge(super::kept::routes())
+        .merge(super::queues::routes())
+        .merge(super::cron::routes())
         .merge(super::traffic::routes())
         .merge(super::runs::routes())
         .fallback(nothing)

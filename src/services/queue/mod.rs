@@ -12,6 +12,7 @@ mod input;
 mod job;
 mod journal;
 mod log;
+pub mod look;
 mod record;
 mod recover;
 mod server;
@@ -28,7 +29,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use client::{Client, Seen};
+pub use client::Client;
 
 use super::{Guarded, Running, Space, Tell};
 use crate::problem::{Doing as _, Result};
