@@ -1,6 +1,6 @@
 //! Mail, sent by real apps and real clients; and that a real SMTP server answers the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::harness::{Place, Running, free_port, get, python};
 
@@ -147,15 +147,13 @@ fn the_documentation_is_right() {
 #[test]
 fn the_platform_and_a_real_server_answer_the_same() {
     let place = app("");
-    let python = python_with(&place, "smtp", &["pytest", "aiosmtpd==1.4.6"]);
+    let python = with_smtp(&place);
     let (serve, _, values) = serve(&place, &["DAE_SMTP"]);
     let folder = place.path("app/.dae/data/mail").to_str().unwrap().to_owned();
     let ours = platform(&place, &python, "test_mail.py", &[("PLATFORM_SMTP", &values[0]), ("PLATFORM_MAIL", &folder)]);
     assert_eq!(serve.stop().code, 0);
-    place.write("real.py", REAL).write("real/.keep", "");
+    let (_real, address) = real(&place, &python);
     let folder = place.path("real").to_str().unwrap().to_owned();
-    let mut real = place.command(&python, ["real.py", &folder]).spawn();
-    let address = real.until("listening").trim().trim_start_matches("listening ").to_owned();
     let theirs = platform(&place, &python, "test_mail.py", &[("PLATFORM_SMTP", &address), ("PLATFORM_MAIL", &folder)]);
     let count = |said: &str| {
         said.split(" passed").next().unwrap_or_default().rsplit('\n').next().unwrap_or_default().to_owned()
@@ -164,7 +162,20 @@ fn the_platform_and_a_real_server_answer_the_same() {
     assert_eq!(count(&ours), "10");
 }
 
-/// aiosmtpd, which writes what it takes.
+/// A Python that has a real SMTP server.
+pub fn with_smtp(place: &Place) -> PathBuf {
+    python_with(place, "smtp", &["pytest", "aiosmtpd==1.4.6"])
+}
+
+/// That server, which writes what it takes to `real/`; and its address.
+pub fn real(place: &Place, python: &Path) -> (Running, String) {
+    place.write("real.py", REAL).write("real/.keep", "");
+    let folder = place.path("real").to_str().unwrap().to_owned();
+    let mut real = place.command(python, ["real.py", &folder]).spawn();
+    let address = real.until("listening").trim().trim_start_matches("listening ").to_owned();
+    (real, address)
+}
+
 const REAL: &str = r"
 import asyncio, itertools, pathlib, sys
 from aiosmtpd.smtp import SMTP

@@ -2,7 +2,8 @@
 
 use crate::crew::until;
 use crate::deploy::Remote;
-use crate::harness::get;
+use crate::harness::{Place, get};
+use crate::mail::{real, with_smtp};
 
 const BAD: &str = "def app(environ, start):\n    raise KeyError(environ['PATH_INFO'][1:] and '你好')\n";
 
@@ -44,4 +45,43 @@ fn a_new_error_is_mailed_once_and_seen_and_resolved_from_elsewhere() {
     until("it is back", || count() == 3);
     assert_eq!(mails().len(), 1);
     assert_eq!(remote.ask("GET", "/dae/v1/apps/daetest/mail/x", &[], "").status, 404);
+}
+
+#[test]
+fn a_real_mail_server_takes_the_mail_of_a_node_and_its_absence_is_said() {
+    let mut remote = Remote::at(Place::new(), "node");
+    let (server, address) = real(&remote.place, &with_smtp(&remote.place));
+    remote.stop();
+    let yaml = remote.place.read("node/node.yaml");
+    remote.place.write("node/node.yaml", format!("{yaml}smtp: \"{address}\"\n"));
+    let mut node = remote.place.dae(["node", "serve", "--dir", "node"]).spawn();
+    node.until("Ready");
+    let yaml = remote.place.read("daetest/app.yaml");
+    let observers = "report_observer_emails: [ann@example.com, bob@example.com]\n";
+    let bad =
+        "def app(environ, start):\n    raise {'/a': KeyError, '/b': IndexError}[environ['PATH_INFO']]('.\\n你好')\n";
+    remote.place.write("daetest/app.yaml", format!("{yaml}selftest: []\n{observers}")).write("daetest/app.py", bad);
+    remote.deploy();
+    let ask = |path: &str| get(remote.port, "daetest.apps.localhost", path).status;
+    assert_eq!(ask("/a"), 500);
+    let came = remote.place.path("real/1.eml");
+    until("the server has it", || came.exists());
+    let mail = String::from_utf8(std::fs::read(&came).unwrap()).unwrap();
+    let (head, body) = mail.split_once("\r\n\r\n").unwrap();
+    for line in ["From: dae@apps.localhost", "To: ann@example.com, bob@example.com", "Auto-Submitted: auto-generated"] {
+        assert!(head.contains(line), "{mail}");
+    }
+    assert!(head.contains("\r\nSubject: =?utf-8?b?"), "{mail}");
+    assert!(body.starts_with("Error 1 of daetest (daetest.apps.localhost) is new:"), "{mail}");
+    assert!(body.contains("KeyError: '.\\n你好'") && body.contains("at app.py:2"), "{mail}");
+    // It stays nowhere else.
+    let kept = remote.dae(&["mail", "list", "--remote", "prod", "--json"]).ok().json();
+    assert_eq!(kept["mails"], serde_json::json!([]));
+
+    drop(server);
+    assert_eq!(ask("/b"), 500);
+    node.until("a mail of an error of `daetest` could not be sent");
+    let listed = remote.dae(&["errors", "list", "--remote", "prod", "--json"]).ok().json();
+    assert_eq!(listed["errors"].as_array().unwrap().len(), 2);
+    remote.node = Some(node);
 }

@@ -127,8 +127,8 @@ async fn follow(mut word: watch::Receiver<Option<Wanted>>, posts: Arc<Mutex<Post
         }
         posts.lock().unwrap_or_else(PoisonError::into_inner).follow_with(now);
     }
-    stop.cancel();
     end.cancel();
+    stop.cancel();
     while daemons.join_next().await.is_some() {}
     while workers.join_next().await.is_some() {}
 }
