@@ -15,6 +15,7 @@ mod repository;
 mod scaffold;
 mod schedule;
 mod script;
+mod secrets;
 mod service;
 mod template;
 mod yaml;
@@ -34,6 +35,7 @@ pub use repository::{Versioned, first_commit};
 pub use scaffold::{Scaffold, Template};
 pub use schedule::Schedule;
 pub use script::Script;
+pub use secrets::{FILTERED, Secrets, protected};
 pub use service::{ClientParam, Interface, Service};
 pub use template::Piece;
 

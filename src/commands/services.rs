@@ -63,8 +63,8 @@ pub fn fresh_space(context: &Context, app: &App, folder: &Path, run: &Path, tell
 fn machine(context: &Context, app: &App, permdir: Option<PathBuf>) -> Result<Machine> {
     let path = context.environment.iter().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, path)| path.clone()).unwrap_or_default();
-    let machine =
-        Machine { code: Some(app.root.clone()), permdir, disk: Disk::Hasty, cache: context.dirs.cache.clone(), path };
+    let (code, cache) = (Some(app.root.clone()), context.dirs.cache.clone());
+    let machine = Machine { code, permdir, disk: Disk::Hasty, cache, path, ..Machine::default() };
     have_database(context, app, &machine)?;
     Ok(machine)
 }

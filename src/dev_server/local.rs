@@ -1,6 +1,7 @@
 //! How an app's code is run on this machine, by `dae serve`, `dae run` and what is like them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::app::{App, DevSettings};
 use crate::node::{Edition, Generation, Launch, contract};
@@ -56,6 +57,7 @@ impl Local<'_> {
             },
             release: None,
             brought_by: None,
+            secrets: Arc::default(),
             learned,
             env,
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::app::{AppName, Manifest};
+use crate::app::{AppName, Manifest, Secrets};
 use crate::problem::{Doing as _, Result};
 use crate::supervisor::Confinement;
 
@@ -20,6 +20,8 @@ pub struct Generation {
     pub brought_by: Option<String>,
     /// Beyond the environment contract.
     pub env: Vec<(String, String)>,
+    /// What is kept of what its processes print is kept without these.
+    pub secrets: Arc<Secrets>,
     /// Where it is kept what a warm parent should import for such generations; none: they start cold.
     pub learned: Option<PathBuf>,
 }
@@ -33,7 +35,7 @@ impl Generation {
 
     /// Whether its processes would be just like those of `other`. Only where the folder of other code has another name.
     pub(super) fn runs_like(&self, other: &Self) -> bool {
-        let Self { app, manifest, root, launch, release: _, brought_by, env, learned: _ } = self;
+        let Self { app, manifest, root, launch, release: _, brought_by, env, secrets: _, learned: _ } = self;
         (app, manifest, root, launch) == (&other.app, &other.manifest, &other.root, &other.launch)
             && (brought_by, env) == (&other.brought_by, &other.env)
     }

@@ -102,9 +102,13 @@ pub(super) fn listener(
     let Surroundings { events, logs, keyboards, .. } = surroundings.clone();
     logs.open(source.process)?;
     let (app, generation, process) = (source.generation.app.clone(), source.number, source.process.to_owned());
+    let secrets = source.generation.secrets.clone();
     Ok(move |came: Heard<'_>| {
         let line = match came {
-            Heard::Line(line) => line,
+            Heard::Line(mut line) => {
+                secrets.hide(&mut line);
+                line
+            }
             Heard::Prompt(prompt, keyboard) => {
                 keyboards.waits(&app, &process, keyboard);
                 let event = Event::Prompt { app: app.clone(), process: process.clone(), prompt: prompt.to_owned() };

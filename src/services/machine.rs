@@ -7,6 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::app::Secrets;
+
 /// What services may use beyond their own folders.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
@@ -19,6 +21,21 @@ pub struct Machine {
     pub cache: PathBuf,
     /// Where programs are looked for first: `PATH`.
     pub path: String,
+    pub config: Known,
+}
+
+/// The values of the app's configuration that are nobody else's to see, as they are at the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Arc<Mutex<Secrets>>);
+
+impl Known {
+    pub fn set(&self, secrets: Secrets) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    pub fn values(&self) -> Secrets {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// How services write.

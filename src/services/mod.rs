@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use event::{Event, NewError, Tell};
 pub use guarded::Guarded;
-pub use machine::{Disk, Kept, Machine};
+pub use machine::{Disk, Kept, Known, Machine};
 pub use platform::Platform;
 pub use shared::Shared;
 

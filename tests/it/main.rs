@@ -64,6 +64,7 @@ mod thrift;
 mod tls;
 mod traffic;
 mod traffic_split;
+mod unseen;
 mod vcs;
 mod verify;
 mod watching;

@@ -66,11 +66,13 @@ impl Around {
         let output = Arc::new(Mutex::new(String::new()));
         // Gone with the last writer.
         let (open, closed) = oneshot::channel::<()>();
-        let heard = output.clone();
+        let (heard, secrets) = (output.clone(), generation.secrets.clone());
         let hear = move |came: Heard<'_>| {
             let _ = &open;
             if let Heard::Line(line) = &came {
-                keep(&mut heard.lock().unwrap_or_else(PoisonError::into_inner), &console::strip_ansi_codes(line));
+                let mut line = console::strip_ansi_codes(line).into_owned();
+                secrets.hide(&mut line);
+                keep(&mut heard.lock().unwrap_or_else(PoisonError::into_inner), &line);
             }
             hear(came);
         };
@@ -112,7 +114,8 @@ impl Around {
             }
         };
         let outcome = if status.is_success() { Outcome::Good } else { Outcome::Failed };
-        let output = String::from_utf8_lossy(&body).into_owned();
+        let mut output = String::from_utf8_lossy(&body).into_owned();
+        self.generation.secrets.hide(&mut output);
         Ok(Ended { outcome, code: Some(i32::from(status.as_u16())), output })
     }
 }

@@ -36,6 +36,7 @@ mod settings;
 mod store;
 pub mod tls;
 mod traffic;
+mod unseen;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

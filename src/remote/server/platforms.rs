@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::{Mutex, mpsc};
 
-use crate::app::AppName;
+use crate::app::{AppName, Secrets};
 use crate::problem::{Doing as _, Result};
-use crate::services::{Event, Machine, NewError, Platform, Space, Tell};
+use crate::services::{Event, Known, Machine, NewError, Platform, Space, Tell};
 use crate::supervisor::Owner;
 
 pub(super) struct Platforms {
@@ -17,13 +17,19 @@ pub(super) struct Platforms {
     apps: PathBuf,
     run: PathBuf,
     running: Mutex<HashMap<AppName, Platform>>,
+    known: std::sync::Mutex<HashMap<AppName, Known>>,
     /// Hears of errors.
     errors: mpsc::UnboundedSender<(AppName, NewError)>,
 }
 
 impl Platforms {
     pub fn new(apps: PathBuf, run: PathBuf, errors: mpsc::UnboundedSender<(AppName, NewError)>) -> Self {
-        Self { apps, run, running: Mutex::default(), errors }
+        Self { apps, run, running: Mutex::default(), known: std::sync::Mutex::default(), errors }
+    }
+
+    fn known(&self, app: &AppName) -> Known {
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.entry(app.clone()).or_default().clone()
     }
 
     /// Where the services of `app` keep what is theirs.
@@ -33,13 +39,22 @@ impl Platforms {
 
     /// What the processes of `app`, whose owner is `owner`, are told of its services; they are started where they do not run yet.
     /// `code` is the folder of the release that wants them.
-    pub async fn env(&self, app: &AppName, code: &Path, owner: Owner) -> Result<Vec<(String, String)>> {
+    /// `config` is not kept of what goes wrong.
+    pub async fn env(
+        &self,
+        app: &AppName,
+        code: &Path,
+        owner: Owner,
+        config: Secrets,
+    ) -> Result<Vec<(String, String)>> {
         let mut running = self.running.lock().await;
+        let known = self.known(app);
+        known.set(config);
         if !running.contains_key(app) {
             let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
             let (data, permdir) = (self.data(app), Some(own.join("permdir")));
             let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
-            let machine = Machine { code, permdir, cache, ..Machine::default() };
+            let machine = Machine { code, permdir, cache, config: known, ..Machine::default() };
             let (errors, of) = (self.errors.clone(), app.clone());
             let tell = Tell::new(move |event| {
                 if let Event::Error(error) = event {

@@ -14,6 +14,7 @@ use super::control::live_instead;
 use super::front::is_address_of_release;
 use super::login::Login;
 use super::store::{Expected, SUPERSEDED};
+use super::unseen::Unseen;
 use super::{Collected, Server};
 use crate::app::AppName;
 use crate::node::{Edition, Event, Generation, Launch, Start, Wanted};
@@ -22,7 +23,7 @@ use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
 use crate::remote::api::{DeployEvent, Gray, LogLine, Release, ReleaseId, ReleaseState, Share};
 use crate::remote::client::exit;
-use crate::supervisor::{End, Process, Signal};
+use crate::supervisor::{End, Heard, Process, Signal};
 
 /// What happened, for whoever runs the node.
 #[derive(Debug, Clone)]
@@ -294,8 +295,14 @@ impl Server {
             super::blocking(move || server.prepare(&generation, &words)).await?
         };
         let (say, mut said) = mpsc::unbounded_channel();
-        let process = Process::start(&prepared.spec, move |heard| drop(heard.line().map(|line| say.send(line))))
-            .map_err(|error| command_failed(script.as_str(), &error))?;
+        let secrets = generation.secrets.clone();
+        let hear = move |heard: Heard<'_>| {
+            let Some(mut line) = heard.line() else { return };
+            secrets.hide(&mut line);
+            // Nobody listens any more when it took too long.
+            let _ = say.send(line);
+        };
+        let process = Process::start(&prepared.spec, hear).map_err(|error| command_failed(script.as_str(), &error))?;
         let mut last = VecDeque::new();
         let mut count = 0;
         let hear = async {
@@ -388,7 +395,11 @@ impl Server {
             let work = move || server.isolation.confine(&app, number, &assembled, &python, server.settings());
             super::blocking(work).await?
         };
-        let mut env = self.platforms.env(app, &assembled.root, confine.owner()).await?;
+        let Unseen { config, all } = {
+            let (assembled, values) = (assembled.clone(), settings.env.clone());
+            super::blocking(move || Ok::<_, Problem>(Unseen::of(&assembled, values.into_values()))).await?
+        };
+        let mut env = self.platforms.env(app, &assembled.root, confine.owner(), config).await?;
         env.extend(self.isolation.environment(app, &confine, self.settings()));
         env.retain(|(name, _)| !settings.env.contains_key(name));
         env.extend(settings.told());
@@ -406,6 +417,7 @@ impl Server {
             release: Some(release.id.to_string()),
             brought_by: Some(brought_by.to_string()),
             env,
+            secrets: Arc::new(all),
             learned: Some(assembled.learned.clone()),
         };
         Ok((generation, python.version.to_string()))

@@ -6,6 +6,7 @@ mod edit;
 pub mod envelope;
 pub mod event;
 mod secrets;
+mod sensitive;
 mod server;
 mod store;
 

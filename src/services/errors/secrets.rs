@@ -1,32 +1,30 @@
-//! What stands in an app's protected files is not kept, whatever a report brings with it: the values are taken out, as
-//! Sentry's own scrubbing marks it.
+//! What is not kept of a report, whatever it brings with it: what stands in the app's protected files and in its
+//! configuration, and what by its name is a secret. Sentry's own scrubbing marks it so.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::app::{self, App};
+use super::sensitive::{is_sensitive, without_secrets};
+use crate::app::{self, App, FILTERED, Secrets};
 
-const FILTERED: &str = "[Filtered]";
-/// A shorter value is taken out only where it stands alone: within other words it may be there by chance.
-const LONG_ENOUGH: usize = 6;
-/// A shorter one says nothing.
-const SHORTEST: usize = 3;
-/// No more of a file is read, in bytes, and no more files than so many.
-const MOST: u64 = 256 << 10;
-const MOST_FILES: usize = 64;
+/// Lines of code say what is called a secret and not what it is; and what packages there are is none.
+const AS_THEY_ARE: &[&str] =
+    &["context_line", "pre_context", "post_context", "filename", "abs_path", "function", "module", "modules"];
 
-/// The values of protected files.
+/// Takes secrets out of the reports of an app.
 #[derive(Debug, Default)]
-pub struct Secrets {
-    values: Vec<String>,
+pub struct Filter {
+    /// Of the protected files.
+    values: Secrets,
     files: Vec<PathBuf>,
+    /// Of the configuration.
+    config: Secrets,
 }
 
-impl Secrets {
-    /// Those of the app that `report` is from: where the app's code is can be told by the report's frames.
-    pub fn of(report: &Map<String, Value>, otherwise: Option<&Path>) -> Self {
+impl Filter {
+    /// For the app that `report` is from: where the app's code is can be told by the report's frames.
+    pub fn of(report: &Map<String, Value>, otherwise: Option<&Path>, config: Secrets) -> Self {
         let mut roots: Vec<PathBuf> = otherwise.into_iter().map(Path::to_owned).collect();
         let mut paths = Vec::new();
         abs_paths(report, &mut paths);
@@ -40,79 +38,75 @@ impl Secrets {
                 roots.push(root);
             }
         }
-        let mut secrets = Self::default();
+        let (mut files, mut values) = (Vec::new(), Vec::new());
         for root in roots {
-            secrets.add(&root);
+            // Without an app.yaml that can be read there are no protected files.
+            let Ok((app, _)) = App::read(&root) else { continue };
+            let protected = app::protected(&app.root, &app.manifest);
+            files.extend(protected.0);
+            values.extend(protected.1);
         }
-        secrets
+        Self { values: Secrets::new(values), files, config }
     }
 
-    fn add(&mut self, root: &Path) {
-        // Without an app.yaml that can be read there are no protected files.
-        let Ok((app, _)) = App::read(root) else { return };
-        if app.manifest.protected_files.is_empty() {
-            return;
-        }
-        let Ok(protected) = app.manifest.protected() else { return };
-        let mut values = HashSet::new();
-        for file in files(&app.root) {
-            let Ok(relative) = file.strip_prefix(&app.root) else { continue };
-            if self.files.len() < MOST_FILES && protected.holds(relative) {
-                if let Ok(bytes) = read(&file) {
-                    values_in(&String::from_utf8_lossy(&bytes), &mut values);
-                }
-                self.files.push(file);
-            }
-        }
-        self.values.extend(values);
-        // What contains another one first, or half of it would be left.
-        self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    }
-
-    /// Takes them out of a report.
-    pub fn filter(&self, report: &mut Map<String, Value>) {
-        if !self.files.is_empty() {
-            self.object(report);
-        }
-    }
-
-    fn object(&self, object: &mut Map<String, Value>) {
+    pub fn object(&self, object: &mut Map<String, Value>) {
         let path = object.get("abs_path").and_then(Value::as_str).map(PathBuf::from);
         if path.is_some_and(|path| self.files.contains(&path)) {
             for part in ["context_line", "pre_context", "post_context", "vars"] {
                 object.remove(part);
             }
         }
-        for (_, value) in object.iter_mut() {
-            self.value(value);
+        for (name, value) in object.iter_mut() {
+            if AS_THEY_ARE.contains(&name.as_str()) {
+                self.value(value, Said::Code);
+            } else if is_sensitive(name) && says_something(value) {
+                *value = FILTERED.into();
+            } else {
+                self.value(value, Said::Data);
+            }
         }
     }
 
-    fn value(&self, value: &mut Value) {
+    fn value(&self, value: &mut Value, said: Said) {
         match value {
-            Value::String(text) => self.text(text),
-            Value::Array(values) => values.iter_mut().for_each(|value| self.value(value)),
+            Value::String(text) => {
+                self.values.hide(text);
+                self.config.hide(text);
+                if said == Said::Data && text != FILTERED {
+                    *text = without_secrets(text).into_owned();
+                }
+            }
+            // A header, as some clients send it.
+            Value::Array(pair) if matches!(&pair[..], [Value::String(name), Value::String(_)] if is_sensitive(name)) => {
+                pair[1] = FILTERED.into();
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.value(value, said)),
             Value::Object(object) => self.object(object),
             Value::Number(number) => {
-                if self.values.iter().any(|secret| *secret == number.to_string()) {
+                let number = number.to_string();
+                if self.values.are(&number) || self.config.are(&number) {
                     *value = FILTERED.into();
                 }
             }
             Value::Null | Value::Bool(_) => {}
         }
     }
+}
 
-    fn text(&self, text: &mut String) {
-        for secret in &self.values {
-            // A client has local variables as Python writes them, with quotes.
-            if secret.len() < LONG_ENOUGH {
-                if text.trim_matches(['\'', '"']) == secret {
-                    FILTERED.clone_into(text);
-                }
-            } else if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), FILTERED);
-            }
-        }
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Code,
+    Data,
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        Value::Number(_) => true,
     }
 }
 
@@ -127,50 +121,6 @@ fn abs_paths<'a>(object: &'a Map<String, Value>, found: &mut Vec<&'a str>) {
             _ => {}
         }
     }
-}
-
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(MOST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// What may be a value: what stands in quotes, what follows `=` or `:`, and long lines whole, as those of a key.
-fn values_in(text: &str, values: &mut HashSet<String>) {
-    let mut add = |value: &str| {
-        let value = value.trim().trim_matches(['\'', '"', ',', ';']);
-        if value.len() >= SHORTEST && !["true", "false", "none", "null"].contains(&value.to_ascii_lowercase().as_str())
-        {
-            values.insert(value.to_owned());
-        }
-    };
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('#') || line.is_empty() {
-            continue;
-        }
-        for quote in ['\'', '"'] {
-            line.split(quote).skip(1).step_by(2).for_each(&mut add);
-        }
-        if let Some((_, value)) = line.split_once(['=', ':']) {
-            add(value);
-        } else if !line.contains([' ', '(', '[', '{']) {
-            add(line);
-        }
-        if line.len() >= 40 {
-            add(line);
-        }
-    }
-}
-
-fn files(root: &Path) -> Vec<PathBuf> {
-    let skip = ["venv", ".dae", ".git", ".hg", "permdir", "node_modules", "__pycache__"];
-    let walk = ignore::WalkBuilder::new(root)
-        .standard_filters(false)
-        .filter_entry(move |entry| !skip.contains(&entry.file_name().to_string_lossy().as_ref()))
-        .build();
-    let files = walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
-    files.map(ignore::DirEntry::into_path).take(20_000).collect()
 }
 
 #[cfg(test)]
@@ -196,16 +146,20 @@ mod tests {
         write("app.py", "name = 'public-value'\n");
         let file = |name: &str| root.join(name).to_string_lossy().into_owned();
         let report = json!({
+            "request": {"headers": {"Cookie": "a=b", "Host": "h"}, "query_string": "token=t&x=1", "env": [["X-Api-Key", "k"]]},
             "message": "login with hunter2hunter2 failed at 14711",
             "extra": {"url": "mysql://u:s3cret@h/db", "pin": 4711, "repr": "'4711'", "x": ["public-value", "[Filtered]", true],
                       "key": "-MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEA-"},
             "exception": [{"stacktrace": {"frames": [
                 {"abs_path": file("app.py"), "context_line": "name = 'public-value'"},
                 {"abs_path": file("local_config.py"), "context_line": "boom", "vars": {"a": "b"}},
+                {"abs_path": "/elsewhere/x.py", "context_line": "password = ask()", "vars": {
+                    "password": "'p'", "api_key": 7, "token": null, "author": "'of-the-config'",
+                    "conf": "{'passwd': 'x', 'host': 'h'}", "inner": {"client_secret": {"a": 1}}, "dsn": "mysql://u:pw@h/db"}},
             ]}}],
         });
         let Value::Object(mut report) = report else { unreachable!() };
-        Secrets::of(&report, None).filter(&mut report);
+        Filter::of(&report, None, Secrets::new(["of-the-config".to_owned()])).object(&mut report);
         let kept = serde_json::to_string_pretty(&report).unwrap().replace(root.to_str().unwrap(), "[ROOT]");
         insta::assert_snapshot!(kept, @r#"
         {

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::body::{LARGEST, Unreadable, unpack, unpack_old};
 use super::envelope::Envelope;
 use super::event::Event;
-use super::secrets::Secrets;
+use super::secrets::Filter;
 use super::store::{Added, Store};
 use crate::problem::Result;
-use crate::services::{self, Guarded, NewError, Space, Tell};
+use crate::services::{self, Guarded, Known, NewError, Space, Tell};
 
 /// Whoever sends a report when the services end may finish it within this.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -35,6 +35,7 @@ pub struct Intake {
     data: PathBuf,
     /// The app's code, where it is known.
     code: Option<PathBuf>,
+    config: Known,
     tell: Tell,
     /// Opened with the first report.
     store: Mutex<Option<Store>>,
@@ -49,6 +50,7 @@ impl Intake {
             key,
             data: space.data.clone(),
             code: space.machine.code.clone(),
+            config: space.machine.config.clone(),
             tell: space.tell.clone(),
             store: Mutex::default(),
         }
@@ -143,7 +145,7 @@ impl Intake {
     }
 
     fn keep(&self, mut report: Map<String, Value>) -> Result<String, Refusal> {
-        Secrets::of(&report, self.code.as_deref()).filter(&mut report);
+        Filter::of(&report, self.code.as_deref(), self.config.values()).object(&mut report);
         let Some(mut event) = Event::read(&report) else {
             return Err(Refusal(StatusCode::BAD_REQUEST, "malformed event: neither an exception nor a message".into()));
         };

@@ -1,0 +1,48 @@
+//! What of an app is not kept with its errors and with what it prints: the values of its configuration and of its protected
+//! files.
+
+use reqwest::Url;
+
+use super::assemble::Assembled;
+use crate::app::{Secrets, protected};
+
+/// Shorter lines of a value may be anything.
+const LONG_LINE: usize = 20;
+
+#[derive(Debug)]
+pub struct Unseen {
+    /// Of the configuration alone.
+    pub config: Secrets,
+    pub all: Secrets,
+}
+
+impl Unseen {
+    /// Reads the protected files.
+    pub fn of(assembled: &Assembled, config: impl Iterator<Item = String>) -> Self {
+        let mut values: Vec<String> = config.flat_map(parts).collect();
+        let config = Secrets::new(values.iter().cloned());
+        values.extend(protected(&assembled.root, &assembled.file.manifest).1);
+        Self { config, all: Secrets::new(values) }
+    }
+}
+
+/// A value, and what of it may turn up alone: it is printed line by line, and an address has a password.
+fn parts(value: String) -> Vec<String> {
+    let lines = value.lines().filter(|line| line.len() >= LONG_LINE).map(str::to_owned);
+    let password = Url::parse(&value).ok().and_then(|url| url.password().map(str::to_owned));
+    let mut parts: Vec<String> = lines.chain(password).collect();
+    parts.push(value);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_turns_up_alone() {
+        let parts = |value: &str| super::parts(value.to_owned());
+        assert_eq!(parts("blue"), ["blue"]);
+        assert_eq!(parts("mysql://u:pw@h/db"), ["pw", "mysql://u:pw@h/db"]);
+        let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nab\n";
+        assert_eq!(parts(key), ["MIIEvQIBADANBgkqhkiG9w0B", key]);
+    }
+}
