@@ -4,7 +4,7 @@
     container.py run SCRIPT ARGS...   a daemon's or a cron job's script
     container.py ask URL NAME         a cron job that asks for a page
     container.py queue NAME           the workers of a queue
-    container.py service INTERFACE    a Thrift service, on port 9090, or PORT
+    container.py service INTERFACE    a Thrift service, on port 7303, or PORT
 
 What it is, stands in release.json beside the app; what is the cluster's own comes in the environment.
 """
@@ -196,7 +196,7 @@ def service(config, interface):
     ]
     # As long as a pod has to end.
     config["drain"] = 20
-    port = int(os.environ.get("PORT", "9090"))
+    port = int(os.environ.get("PORT", "7303"))
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
         # Nobody comes after it in this container: what is given away ends with the last of its processes.
         door.bind(os.path.join(folder, "door"))

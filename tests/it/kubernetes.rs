@@ -3,7 +3,7 @@
 mod changes;
 mod cluster;
 mod commands;
-mod golden;
+pub mod golden;
 mod gray;
 mod logins;
 mod logs;

@@ -1,6 +1,7 @@
 //! `dae service`: the talk's interface from .thrift file to another program's call, and what happens when things go wrong.
 
 mod along;
+mod contained;
 mod discovery;
 mod peers;
 mod reload;

@@ -1,16 +1,20 @@
-"""A name server on loopback whose answers change; the generated client follows them.
+"""A name server on loopback whose answers change; the generated client follows them, on Kubernetes too.
 
-    python names.py PORT PORT      of two instances of the service, with every_client on the path
+    python names.py PORT PORT SERVICE    of two instances of the service, with every_client on the path; SERVICE is the object
+                                         by which Kubernetes knows it, as JSON
 """
 
+import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.resolver
 import dns.rrset
@@ -18,7 +22,8 @@ import every_client
 from every_client import _rt
 
 first, second = (int(port) for port in sys.argv[1:3])
-SRV, HOST = "_every._tcp.every.test.", "every.test."
+HOST = "every-service-every.test."
+SRV = "_thrift._tcp." + HOST
 
 
 class NameServer:
@@ -41,9 +46,14 @@ class NameServer:
             answer = dns.message.make_response(query)
             answer.flags |= dns.flags.AA
             kind = dns.rdatatype.to_text(question.rdtype)
-            found = self.zone.get((question.name.to_text().lower(), kind))
+            name = question.name
+            alias = self.zone.get((name.to_text().lower(), "CNAME")) if kind in ("A", "AAAA") else None
+            if alias:
+                answer.answer.append(dns.rrset.from_text(name, 0, "IN", "CNAME", *alias))
+                name = dns.name.from_text(alias[0])
+            found = self.zone.get((name.to_text().lower(), kind))
             if found:
-                answer.answer.append(dns.rrset.from_text(question.name, 0, "IN", kind, *found))
+                answer.answer.append(dns.rrset.from_text(name, 0, "IN", kind, *found))
             elif not any(name == question.name.to_text().lower() for name, _ in self.zone):
                 answer.set_rcode(dns.rcode.NXDOMAIN)
             self.sock.sendto(answer.to_wire(), peer)
@@ -51,6 +61,24 @@ class NameServer:
 
 def srv(*ports):
     return {(SRV, "SRV"): [f"{priority} 1 {port} {HOST}" for priority, port in ports], (HOST, "A"): ["127.0.0.1"]}
+
+
+def kubernetes(service, namespace, *pods):
+    """The records of a Service whose pods answer at these ports: kubernetes/dns, docs/specification.md."""
+    spec = service["spec"]
+    assert spec["clusterIP"] == "None", "its name would be one address that is nobody's"
+    name = f"{service['metadata']['name']}.{namespace}.svc.cluster.local."
+    zone = {(name, "A"): ["127.0.0.1"]}
+    for port in spec["ports"]:
+        place = f"_{port['name']}._{port['protocol'].lower()}.{name}"
+        zone[place, "SRV"] = [f"0 50 {pod} pod-{pod}.{name}" for pod in pods]
+    return zone | {(f"pod-{pod}.{name}", "A"): ["127.0.0.1"] for pod in pods}
+
+
+def alias(service, namespace, to):
+    """A Service of type ExternalName, as CoreDNS has it."""
+    name = f"{service['metadata']['name']}.{namespace}.svc.cluster.local."
+    return {(name, "CNAME"): [to], ("_thrift._tcp." + name, "SRV"): [f"0 100 0 {to}"]}
 
 
 server = NameServer(srv((1, first), (9, second)))
@@ -92,7 +120,7 @@ becomes({one, two})
 server.zone = srv((1, second))
 becomes({two})
 # No SRV record any more: the addresses of the name, on the usual port.
-_rt.PORT = first
+_rt.PORT, usual = first, _rt.PORT
 server.zone = {(HOST, "A"): ["127.0.0.1"]}
 becomes({one})
 # Nobody answers, or says that there is no such name: what is known stays.
@@ -110,5 +138,35 @@ try:
     every_client.EveryClient("nobody", "Every").ping("x")
     raise SystemExit("a name that there is not was found")
 except every_client.Unavailable as error:
-    assert "nobody.test" in str(error), error
+    assert "nobody-service-every.test" in str(error), error
+
+# Inside of a pod nothing is set but what Kubernetes sets, and nobody else serves there.
+os.environ["DAE_SERVICES"] = os.devnull
+service = json.loads(sys.argv[3])
+_rt.PORT = usual
+assert _rt.PORT == service["spec"]["ports"][0]["port"]
+del os.environ["DAE_SERVICE_DNS"]
+os.environ["KUBERNETES_SERVICE_HOST"] = "10.96.0.1"
+_rt.RESOLV_CONF = os.path.join(tempfile.mkdtemp(), "resolv.conf")
+with open(_rt.RESOLV_CONF, "w") as file:
+    file.write("nameserver 10.96.0.10\nsearch web.svc.cluster.local svc.cluster.local cluster.local corp.test\noptions ndots:5\n")
+# In the caller's own namespace, whatever there is in others.
+server.zone = kubernetes(service, "web", first) | kubernetes(service, "every", second)
+becomes({one})
+server.zone = kubernetes(service, "web", first, second)
+becomes({one, two})
+# In the one that is called as the app.
+server.zone = kubernetes(service, "every", second)
+becomes({two})
+# In another, to which an alias leads.
+_rt.PORT = first
+server.zone = kubernetes(service, "shop", second) | alias(service, "web", f"{service['metadata']['name']}.shop.svc.cluster.local.")
+becomes({one})
+server.zone = {}
+try:
+    every_client.EveryClient("every", "Every").ping("x")
+    raise SystemExit("what is in no namespace was found")
+except every_client.Unavailable as error:
+    wanted = "the DNS knows no every-service-every.web.svc.cluster.local. and no every-service-every.every.svc.cluster.local."
+    assert wanted in str(error), error
 print("followed")

@@ -6,10 +6,12 @@ is left alone for `EJECTED` seconds. Instances are looked for, at most every `FR
 
     DAE_SERVICE_<APP>_<SERVICE>   host:port, several with commas between
     DAE_ZOOKEEPER                 host:port of a ZooKeeper: the children of /dae/services/<app>/<Service>; needs kazoo
-    DAE_SERVICE_DNS               a domain: SRV records of _<service>._tcp.<app>.<domain> where dnspython is installed, else
-                                  the addresses of <app>.<domain>, port 7303
+    DAE_SERVICE_DNS               domains, with commas between: the instances of the name <app>-service-<service> in the first
+                                  that has it, which are its SRV records of _thrift._tcp where dnspython is installed, else
+                                  its addresses, port 7303
     DAE_SERVICES                  folders, with colons between: <app>.<Service> in one of them names what is served on this
                                   machine; dae's run folder, where it is not set
+    Kubernetes, inside of a pod   the same name in the pod's own namespace, else in the namespace that is called as the app
 
 and are 127.0.0.1:7303 where none of these says anything.
 """
@@ -28,6 +30,7 @@ import time
 import weakref
 
 PORT = 7303
+RESOLV_CONF = "/etc/resolv.conf"
 FRESH, EJECTED, IDLE = 5.0, 2.0, 60.0
 LARGEST = 256 << 20
 
@@ -46,7 +49,7 @@ class TimedOut(Interrupted, TimeoutError):
 
 def find(app, service):
     """[(host, port)] of a service's instances."""
-    for look in (_named, _in_zookeeper, _in_dns, _on_this_machine):
+    for look in (_named, _in_zookeeper, _in_dns, _on_this_machine, _in_cluster):
         found = look(app, service)
         if found:
             return found
@@ -85,29 +88,62 @@ def _on_this_machine(app, service):
 
 
 def _in_dns(app, service):
-    domain = os.environ.get("DAE_SERVICE_DNS")
-    if not domain:
+    return _under(os.environ.get("DAE_SERVICE_DNS", "").replace(",", " ").split(), app, service)
+
+
+def _in_cluster(app, service):
+    if "KUBERNETES_SERVICE_HOST" not in os.environ:
         return []
-    host = f"{app.replace('_', '-')}.{domain}"
+    with open(RESOLV_CONF) as file:
+        search = [domain for line in file if line.startswith("search") for domain in line.split()[1:]]
+    # As Kubernetes has it: NAMESPACE.svc.cluster.local svc.cluster.local cluster.local, and what the machine has.
+    for own, all_of_them in zip(search, search[1:]):
+        if all_of_them.startswith("svc.") and own.endswith("." + all_of_them):
+            return _under([own, f"{host(app)}.{all_of_them}"], app, service)
+    return []
+
+
+def host(name):
+    """A name of app.yaml or an IDL as the DNS has it; as `component` in src/remote/kubernetes/manifests.rs."""
+    return name.lower().replace("_", "-").strip("-")
+
+
+def _under(domains, app, service):
+    names = [f"{host(app)}-service-{host(service)}.{domain.rstrip('.')}." for domain in domains]
+    for name in names:
+        found = _srv("_thrift._tcp." + name) or _addresses(name)
+        if found:
+            return found
+    if names:
+        raise Unavailable(f"the DNS knows no {' and no '.join(names)}")
+    return []
+
+
+def _srv(name):
     try:
         import dns.exception
         import dns.resolver
     except ImportError:
-        pass
-    else:
-        try:
-            answer = dns.resolver.resolve(f"_{service.lower()}._tcp.{host}", "SRV", lifetime=2)
-            least = min(one.priority for one in answer)
-            # Those of a higher number are for when there is none of these (RFC 2782).
-            return [(str(one.target).rstrip("."), one.port) for one in answer if one.priority == least]
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            pass
-        except dns.exception.DNSException as error:
-            raise Unavailable(f"the DNS does not say where {service} of {host} is: {error}") from error
+        return []
     try:
-        found = socket.getaddrinfo(host, PORT, socket.AF_UNSPEC, socket.SOCK_STREAM)
-    except OSError as error:
-        raise Unavailable(f"the name {host} is not known: {error}") from error
+        # Kubernetes gives an alias, a Service of type ExternalName, the port 0: its addresses are what counts.
+        answer = [one for one in dns.resolver.resolve(name, "SRV", lifetime=2) if one.port]
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except dns.exception.DNSException as error:
+        raise Unavailable(f"the DNS does not say where {name} is: {error}") from error
+    # Those of a higher number are for when there is none of these (RFC 2782).
+    least = min((one.priority for one in answer), default=0)
+    return [(str(one.target).rstrip("."), one.port) for one in answer if one.priority == least]
+
+
+def _addresses(name):
+    try:
+        found = socket.getaddrinfo(name, PORT, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)):
+            return []
+        raise Unavailable(f"the DNS does not say where {name} is: {error}") from error
     return list(dict.fromkeys(address[:2] for *_, address in found))
 
 

@@ -6,7 +6,7 @@
 //! | `daemons` | Deployment `APP-daemon-NAME`, replaced and not rolled: two are never there at once |
 //! | `queues` | Deployment `APP-queue-NAME` |
 //! | `cron` | CronJob `APP-cron-NAME` |
-//! | `services` | Deployment and Service `APP-service-NAME`; the cluster's DNS is the discovery |
+//! | `services` | Deployment and headless Service `APP-service-NAME`, by whose records in the cluster's DNS clients find the pods |
 //! | `protected_files` | Secret `APP-files-RELEASE`, laid over the files of the image |
 //! | permanent files | PersistentVolumeClaim `APP-permdir`, where the remote names a storage class |
 //! | what the remote's owner sets | Secret `APP-config`, read where it is there and never written by a release |
@@ -32,8 +32,8 @@ pub const RELEASE: &str = "dae.dev/release";
 pub const MANAGER: &str = "dae";
 /// Where the web processes answer.
 pub const PORT: u16 = 8000;
-/// Where a Thrift service answers.
-pub const THRIFT_PORT: u16 = 9090;
+/// Where a Thrift service answers; `PORT` in python/dae/thrift/_rt.py.
+pub const THRIFT_PORT: u16 = 7303;
 /// A web app has at least so many pods, so that one may go.
 pub const REPLICAS: u16 = 2;
 
@@ -103,16 +103,10 @@ pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
         objects.push(disruption(wanted));
     }
     for service_ in &wanted.source.manifest.services {
-        let name = format!("{}.{}", service_.interface.idl, service_.interface.service);
-        let component = component("service", &name);
-        objects.push(service(
-            wanted,
-            &format!("{}-{component}", wanted.app.host()),
-            &component,
-            THRIFT_PORT,
-            THRIFT_PORT,
-        ));
-        objects.push(workload::thrift(wanted, &component, &name));
+        let component = component("service", &service_.interface.service);
+        objects.push(instances(wanted, &component));
+        let interface = format!("{}.{}", service_.interface.idl, service_.interface.service);
+        objects.push(workload::thrift(wanted, &component, &interface));
     }
     for daemon in &wanted.source.manifest.daemons {
         objects.push(workload::daemon(wanted, daemon));
@@ -271,6 +265,15 @@ fn service(wanted: &Wanted, name: &str, component: &str, port: u16, target: u16)
         }),
     );
     service["metadata"]["name"] = json!(name);
+    service
+}
+
+/// Headless, so that the cluster's DNS answers with the pods themselves. The name of the object and that of its port are what
+/// clients ask for: `host` and `_srv` in python/dae/thrift/_rt.py.
+fn instances(wanted: &Wanted, component: &str) -> Value {
+    let name = format!("{}-{component}", wanted.app.host());
+    let mut service = service(wanted, &name, component, THRIFT_PORT, THRIFT_PORT);
+    service["spec"]["clusterIP"] = json!("None");
     service
 }
 

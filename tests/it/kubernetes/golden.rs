@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster {
         context: Some("prod".into()),
         kubeconfig: None,
@@ -43,7 +43,7 @@ fn source(manifest: Manifest, files: &[String]) -> Source {
     Source { manifest, release, protected, files_of, env_of: None, scale: BTreeMap::new() }
 }
 
-fn objects(app_yaml: &str, cluster: &Cluster, files: &[String]) -> Vec<Value> {
+pub fn objects(app_yaml: &str, cluster: &Cluster, files: &[String]) -> Vec<Value> {
     let (manifest, _) = Manifest::parse(Path::new("app.yaml"), app_yaml.as_bytes()).unwrap();
     let image = cluster.registry.at(&Digest::of(b"image"));
     let source = source(manifest, files);

@@ -3,6 +3,7 @@
 use super::peers::{every, speak};
 use super::{app, install_client, plain_python, script, serve};
 use crate::harness::{Place, Running, free_port};
+use crate::kubernetes::golden::{cluster, objects};
 
 /// Says why not; checks that count can.
 fn can_have_zookeeper() -> bool {
@@ -99,7 +100,13 @@ fn no_idempotent_call_fails_while_instances_and_the_zookeeper_are_killed() {
 fn clients_follow_the_names_of_services() {
     let place = every("async");
     let ((_one, first), (_two, second)) = (serve(&place), serve(&place));
-    assert_eq!(speak(&place, "names.py", &[&first.to_string(), &second.to_string()]), "followed\n");
+    // What such an app is on a cluster.
+    let objects = objects(&place.read("a/app.yaml"), &cluster(), &[]);
+    let on_the_cluster = objects.iter().find(|object| {
+        object["kind"] == "Service" && object["spec"]["ports"][0]["name"] == "thrift"
+    });
+    let args = [first.to_string(), second.to_string(), on_the_cluster.unwrap().to_string()];
+    assert_eq!(speak(&place, "names.py", &args.each_ref().map(String::as_str)), "followed\n");
 }
 
 #[test]
