@@ -8,7 +8,7 @@ folder of its own, not the app's), and
 
 It says ``{"warm": {"refused": ..., "failed": [...], "files": [...]}}`` once: `refused` is null, or why nothing may be forked from
 it; `failed` names what could not be imported without the app; `files` are those of packages that it has imported. Then it hears ``{"fork": ID, "config": {...}}``, where
-`config` has all keys of boot.py and `output`, the path of a terminal or a named pipe to print to, and says
+`config` has all keys of boot.py, or those of services.py and `env`, and `output`, the path of a terminal or a named pipe to print to, and says
 ``{"forked": ID, "pid": PID}``, and ``{"ended": PID, "code": N}`` or ``{"ended": PID, "signal": N}`` when one is gone.
 When nobody is there to talk to any more, it ends.
 """
@@ -181,10 +181,10 @@ class Parent:
         if "numpy" in sys.modules:
             # Python's own generator reseeds itself after a fork; numpy's does not.
             sys.modules["numpy"].random.seed()
-        from dae import lifeline, web
+        from dae import lifeline, services, web
 
         lifeline.hold()
-        web.serve(config)
+        (services if "services" in config else web).serve(config)
 
 
 def leave(output):

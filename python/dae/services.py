@@ -12,6 +12,8 @@ Run as a program: ``python services.py`` with one JSON value in ``DAE_BOOT``. It
 import json
 import os
 import socket
+from _socket import AF_UNIX, SOCK_STREAM
+from _socket import socket as PlainSocket
 
 
 def main():
@@ -20,16 +22,23 @@ def main():
 
     set_path(config)
     from dae import lifeline
-    from dae.thrift import server
 
     lifeline.hold()
+    serve(config)
+
+
+def serve(config):
+    from dae.thrift import server
+
     count = len(config["services"]) + 1
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lender:
-        lender.connect(config["lender"])
-        _, fds, _, _ = socket.recv_fds(lender, 1, count)
+    # Below gevent's patches, which are there where a warm parent was: gunicorn is yet to fork.
+    lender = PlainSocket(AF_UNIX, SOCK_STREAM)
+    lender.connect(config["lender"])
+    _, fds, _, _ = socket.recv_fds(lender, 1, count)
+    lender.close()
     if len(fds) != count:
         raise RuntimeError(f"{count} sockets were to be lent, and {len(fds)} came")
-    *listeners, door = [socket.socket(fileno=fd) for fd in fds]
+    *listeners, door = [PlainSocket(fileno=fd) for fd in fds]
     server.serve(config, listeners, door)
 
 

@@ -33,7 +33,7 @@ pub enum Event {
         took_ms: Duration,
         start: Start,
     },
-    /// The next generation answers; `took_ms` counts from the moment the system told of the change.
+    /// The next generation answers, its services too; `took_ms` counts from the moment the system told of the change.
     Reloaded {
         #[serde(serialize_with = "milliseconds")]
         took_ms: Duration,

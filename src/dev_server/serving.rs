@@ -158,6 +158,9 @@ impl Serving {
         tokio::spawn(async move {
             // A failure is told by the node's own event; what was superseded is told by nobody.
             if let Wanted::Serving { start, .. } = wanted.await {
+                // The web answers already; who reads the line may call a service at once, and so may whoever comes next.
+                browser.refresh();
+                node.offered(&app).await;
                 let took_ms = seen.elapsed();
                 let event = if changed.is_empty() {
                     Event::Started { took_ms, start }
@@ -165,12 +168,7 @@ impl Serving {
                     Event::Reloaded { took_ms, start, changed }
                 };
                 tell.event(event);
-                browser.refresh();
-                if let Some(turn) = turn {
-                    // Whoever comes next may call it at once.
-                    node.offered(&app).await;
-                    drop(turn);
-                }
+                drop(turn);
             }
         });
     }

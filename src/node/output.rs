@@ -67,6 +67,7 @@ impl Logs {
 }
 
 /// Who prints: a process of a generation, or of several where there is no number.
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub generation: &'a Generation,
     pub number: Option<u64>,

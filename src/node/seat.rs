@@ -128,13 +128,14 @@ impl Seat {
         let (asks, queue) = mpsc::unbounded_channel();
         let holds = Arc::new(AtomicU64::new(0));
         let host = hosts.first().cloned().unwrap_or_default();
+        let warmth = Warmth::default();
         let cron = Scheduler::open(app.clone(), host, surroundings.clone(), routes.clone());
         let task = Task {
             app,
             cron,
             rollout: surroundings.settings.rollout,
             crew: Crew::open(surroundings.clone()),
-            offer: Offer::open(surroundings.clone()),
+            offer: Offer::open(surroundings.clone(), warmth.clone()),
             surroundings,
             routes: routes.clone(),
             hosts: hosts.clone(),
@@ -148,7 +149,7 @@ impl Seat {
             route: Route::Held,
             pause: Pause::default(),
             behind: TaskTracker::new(),
-            warmth: Warmth::default(),
+            warmth,
             verifier: Verifier::default(),
             verifying: JoinSet::new(),
         };

@@ -77,12 +77,12 @@ pub(super) async fn start(
     generation.launch.give(&notify_path)?;
     generation.launch.give(dir.path())?;
     let config = boot(&generation, settings, &socket, &notify_path);
-    let (web, last_lines, start, parent) = match warmth.fork(number, &generation, &surroundings, &config).await {
+    let source = Source { generation: &generation, number: Some(number), process: "web" };
+    let (web, last_lines, start, parent) = match warmth.fork(source, &surroundings, &config).await {
         Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
         Err(reason) => {
             let spec = cold(&generation, settings, &config);
             let last_lines = LastLines::default();
-            let source = Source { generation: &generation, number: Some(number), process: "web" };
             let hear = listener(source, &surroundings, last_lines.clone())?;
             let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
             (web, last_lines, Start::Cold(reason), None)
@@ -199,8 +199,6 @@ impl Broken {
 fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Path) -> Value {
     let launch = &generation.launch;
     let manifest = &generation.manifest;
-    let of_one = contract::environment(generation, settings.environment, &settings.inherited).into_iter();
-    let of_one: HashMap<_, _> = of_one.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect();
     json!({
         "app": generation.app,
         "root": generation.root,
@@ -214,8 +212,14 @@ fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Pa
         "environment": settings.environment,
         "learn": generation.learned.is_some(),
         "likeness": (settings.verify == Verify::Reloads).then(|| socket.with_file_name(LIKENESS)),
-        "env": of_one,
+        "env": of_one(generation, settings),
     })
+}
+
+/// What a process forked from the warm parent is told of its environment.
+pub(super) fn of_one(generation: &Generation, settings: &Settings) -> HashMap<String, String> {
+    let env = contract::environment(generation, settings.environment, &settings.inherited).into_iter();
+    env.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect()
 }
 
 /// A Python of its own for a generation.

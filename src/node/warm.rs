@@ -27,6 +27,9 @@ use crate::supervisor::{End, Outlet, Process, Spec};
 /// A parent that has not imported everything by then is not waited for.
 const WARM_WITHIN: Duration = Duration::from_mins(1);
 
+/// What answers for Thrift services stands on: see `python/dae/services.py`.
+const FOR_SERVICES: [&str; 2] = ["dae.thrift.server", "dae.thrift.service"];
+
 type Heard = Lines<BufReader<OwnedReadHalf>>;
 
 /// What must be the same for a generation to be forked from a parent.
@@ -107,15 +110,15 @@ pub(super) struct Forked {
 }
 
 impl Warmth {
-    /// A process for `generation` from the parent, or the reason why it must start cold. Where there is no parent yet and
+    /// The process `source` is to be, from the parent, or the reason why it must start cold. Where there is no parent yet and
     /// an earlier run has learned what to import, the parent comes first: all is imported once in any case.
     pub async fn fork(
         &self,
-        number: u64,
-        generation: &Arc<Generation>,
+        source: Source<'_>,
         surroundings: &Surroundings,
         config: &Value,
     ) -> Result<Forked, String> {
+        let generation = source.generation;
         let Some(learned) = &generation.learned else {
             return Err("no warm parent is kept here".into());
         };
@@ -136,7 +139,7 @@ impl Warmth {
         if let Some(reason) = parent.misfit(generation, settings) {
             return Err(reason);
         }
-        if let Some((process, last_lines)) = parent.fork(number, generation, surroundings, config).await {
+        if let Some((process, last_lines)) = parent.fork(source, surroundings, config).await {
             return Ok(Forked { process, last_lines, parent });
         }
         *self.parent.lock().await = None;
@@ -182,7 +185,10 @@ impl Warmth {
 
 impl Parent {
     /// Starts one for generations like `generation`, and waits until it has imported `modules`.
-    async fn start(generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) -> Result<Self> {
+    async fn start(generation: &Generation, surroundings: &Surroundings, mut modules: Vec<String>) -> Result<Self> {
+        if !generation.manifest.services.is_empty() {
+            modules.extend(FOR_SERVICES.map(str::to_owned));
+        }
         let settings = &*surroundings.settings;
         let source = Source { generation, number: None, process: "web" };
         let hear = listener(source, surroundings, LastLines::default())?;
@@ -249,18 +255,17 @@ impl Parent {
         !lacks && (would_refuse_too || self.misfit(generation, settings).is_none())
     }
 
-    /// Forks a generation, told by `config` (see boot.py). What it prints is its own.
+    /// Forks a process of a generation, told by `config` (see parent.py). What it prints is its own.
     async fn fork(
         &self,
-        number: u64,
-        generation: &Generation,
+        source: Source<'_>,
         surroundings: &Surroundings,
         config: &Value,
     ) -> Option<(Process, LastLines)> {
         let last_lines = LastLines::default();
-        let source = Source { generation, number: Some(number), process: "web" };
+        let Source { generation, number, process } = source;
         let hear = listener(source, surroundings, last_lines.clone()).ok()?;
-        let pipe = self.dir.path().join(format!("output-{number}"));
+        let pipe = self.dir.path().join(format!("output-{process}-{}", number.unwrap_or_default()));
         let outlet = Outlet::open(io(&surroundings.settings), &pipe).ok()?;
         generation.launch.give(&outlet.path).ok()?;
         let mut config = config.clone();

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::pause::Pause;
+use super::warm::Warmth;
 use super::{Duty, Event, Generation, Seen, Surroundings};
 use crate::problem::Problem;
 use crate::supervisor::Signal;
@@ -45,11 +46,11 @@ struct Wanted {
 }
 
 impl Offer {
-    pub fn open(surroundings: Surroundings) -> Self {
+    pub fn open(surroundings: Surroundings, warmth: Warmth) -> Self {
         let (wanted, word) = watch::channel(None);
         let leader = Arc::new(AtomicU32::new(0));
         let (settle, settled) = watch::channel(0);
-        let task = tokio::spawn(Task::new(surroundings, leader.clone(), settle).follow(word));
+        let task = tokio::spawn(Task::new(surroundings, warmth, leader.clone(), settle).follow(word));
         Self { wanted, leader, settled, task }
     }
 
@@ -87,6 +88,7 @@ impl Offer {
 
 struct Task {
     surroundings: Surroundings,
+    warmth: Warmth,
     leader: Arc<AtomicU32>,
     settle: watch::Sender<u64>,
     ports: Ports,
@@ -98,10 +100,10 @@ struct Task {
 }
 
 impl Task {
-    fn new(surroundings: Surroundings, leader: Arc<AtomicU32>, settle: watch::Sender<u64>) -> Self {
+    fn new(surroundings: Surroundings, warmth: Warmth, leader: Arc<AtomicU32>, settle: watch::Sender<u64>) -> Self {
         let ports = Ports::default();
         let (pause, behind) = (Pause::default(), JoinSet::new());
-        Self { surroundings, leader, settle, ports, current: None, pause, behind, started: Vec::new() }
+        Self { surroundings, warmth, leader, settle, ports, current: None, pause, behind, started: Vec::new() }
     }
 
     async fn follow(mut self, mut word: watch::Receiver<Option<Wanted>>) {
@@ -154,7 +156,7 @@ impl Task {
         if generation.manifest.services.is_empty() {
             return Ok(None);
         }
-        Answering::start(generation, wanted.number, &self.surroundings, &self.ports).await.map(Some)
+        Answering::start(generation, wanted.number, &self.surroundings, &self.warmth, &self.ports).await.map(Some)
     }
 
     fn take_over(&mut self, next: Option<Answering>, wanted: Wanted) {

@@ -1,6 +1,7 @@
 //! The processes that answer for a generation's services: see `python/dae/services.py` for what they are told.
 
 use std::os::fd::{AsRawFd as _, RawFd};
+use std::sync::Arc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::json;
@@ -8,7 +9,8 @@ use tokio::io::Interest;
 use tokio::net::{UnixDatagram, UnixListener};
 
 use super::super::output::{LastLines, Source, listener};
-use super::super::start::{LONGEST_WORD, Words, python};
+use super::super::start::{LONGEST_WORD, Words, of_one, python};
+use super::super::warm::{Parent, Warmth};
 use super::super::{Generation, Meanwhile, Surroundings, contract};
 use super::ports::Ports;
 use crate::app::Service;
@@ -19,6 +21,8 @@ use crate::supervisor::Process;
 #[derive(Debug)]
 pub(super) struct Answering {
     pub process: Process,
+    /// What it was forked from; with it ends all it forked.
+    _parent: Option<Arc<Parent>>,
     /// Their sockets; gone with them.
     _dir: tempfile::TempDir,
 }
@@ -29,11 +33,12 @@ pub(super) fn name(service: &Service) -> String {
 }
 
 impl Answering {
-    /// Starts them and waits until they answer.
+    /// Starts them, from the warm parent where there is one, and waits until they answer.
     pub async fn start(
         generation: &Generation,
         number: u64,
         surroundings: &Surroundings,
+        warmth: &Warmth,
         ports: &Ports,
     ) -> Result<Self> {
         let settings = &*surroundings.settings;
@@ -72,14 +77,21 @@ impl Answering {
             "lender": lender_path,
             "notify": notify_path,
             "drain": rollout.drain_within.as_secs(),
+            "env": of_one(generation, settings),
         });
-        let mut env = contract::environment(generation, settings.environment, &settings.inherited);
-        env.push(("DAE_BOOT".into(), config.to_string()));
-        let spec = python(launch, settings, "dae/services.py", generation.root.clone(), env);
-        let last_lines = LastLines::default();
         let source = Source { generation, number: Some(number), process: "services" };
-        let hear = listener(source, surroundings, last_lines.clone())?;
-        let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+        let (process, last_lines, parent) = match warmth.fork(source, surroundings, &config).await {
+            Ok(forked) => (forked.process, forked.last_lines, Some(forked.parent)),
+            Err(_) => {
+                let mut env = contract::environment(generation, settings.environment, &settings.inherited);
+                env.push(("DAE_BOOT".into(), config.to_string()));
+                let spec = python(launch, settings, "dae/services.py", generation.root.clone(), env);
+                let last_lines = LastLines::default();
+                let hear = listener(source, surroundings, last_lines.clone())?;
+                let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+                (process, last_lines, None)
+            }
+        };
         let wanted = match rollout.meanwhile {
             Meanwhile::Hold => 1,
             Meanwhile::KeepServing => usize::from(generation.manifest.nworkers),
@@ -104,7 +116,7 @@ impl Answering {
                     .detail(last_lines.text()));
             }
         }
-        Ok(Self { process, _dir: dir })
+        Ok(Self { process, _parent: parent, _dir: dir })
     }
 }
 

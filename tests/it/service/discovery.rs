@@ -102,9 +102,8 @@ fn clients_follow_the_names_of_services() {
     let ((_one, first), (_two, second)) = (serve(&place), serve(&place));
     // What such an app is on a cluster.
     let objects = objects(&place.read("a/app.yaml"), &cluster(), &[]);
-    let on_the_cluster = objects.iter().find(|object| {
-        object["kind"] == "Service" && object["spec"]["ports"][0]["name"] == "thrift"
-    });
+    let on_the_cluster =
+        objects.iter().find(|object| object["kind"] == "Service" && object["spec"]["ports"][0]["name"] == "thrift");
     let args = [first.to_string(), second.to_string(), on_the_cluster.unwrap().to_string()];
     assert_eq!(speak(&place, "names.py", &args.each_ref().map(String::as_str)), "followed\n");
 }
