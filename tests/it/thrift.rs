@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dae::problem::Problem;
 use dae::thrift::{Interfaces, service_package};
+use proptest::prelude::*;
 
 fn folder(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/thrift").join(below)
@@ -63,4 +64,114 @@ fn every_fault_of_bad_files_has_its_place() {
         format!("{}\n", told(&problem))
     });
     insta::assert_snapshot!(bad.collect::<Vec<_>>().join("\n"));
+}
+
+/// Words that a document may hold in any order, and what it may not.
+const WORDS: &str = "include namespace struct union exception enum service const typedef oneway throws extends void required optional \
+    list set map bool i8 byte i16 i32 i64 double string binary uuid slist async cpp_type py * A B a.B a_b 0 1 -1 +7 0x1F 1e9 -.5 1. \
+    99999999999999999999 \"a\" 'b' \"a\\n' \" ' { } ( ) [ ] < > , ; : = & . é \u{feff} \0 /* */ /** // # \\";
+
+fn anything() -> impl Strategy<Value = String> {
+    let words: Vec<_> = WORDS.split(' ').filter(|word| !word.is_empty()).collect();
+    let blank = prop_oneof![4 => Just(" "), 2 => Just("\n"), 1 => Just("\r\n"), 1 => Just(""), 1 => Just("\t")];
+    let word = (proptest::sample::select(words), blank).prop_map(|(word, blank)| format!("{word}{blank}"));
+    proptest::collection::vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+/// Where something may stand between fields, functions or values, or nothing.
+const SEPARATOR: &str = "\0";
+
+fn type_words() -> impl Strategy<Value = String> {
+    let base = ["bool", "byte", "i8", "i16", "i32", "i64", "double", "string", "binary", "uuid", "E0", "S0"];
+    proptest::sample::select(base.to_vec()).prop_map(str::to_owned).prop_recursive(4, 16, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|of| format!("list < {of} >")),
+            inner.clone().prop_map(|of| format!("set < {of} >")),
+            (inner.clone(), inner).prop_map(|(key, of)| format!("map < {key} , {of} >")),
+        ]
+    })
+}
+
+fn fields(most: usize) -> impl Strategy<Value = String> {
+    let need = proptest::sample::select(&["", "required", "optional"][..]);
+    let field = (need, type_words(), 1..9);
+    proptest::collection::vec(field, 0..most).prop_map(|fields| {
+        let mut id = 0;
+        let mut field = |(need, of, step): (&str, String, i32)| {
+            id += step;
+            format!("{id} : {need} {of} f{id} {SEPARATOR}")
+        };
+        fields.into_iter().map(&mut field).collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// The words of a document with all kinds of definitions, blanks between them.
+fn documents() -> impl Strategy<Value = String> {
+    let function = (any::<bool>(), type_words(), fields(4), any::<bool>());
+    let functions = proptest::collection::vec(function, 0..6);
+    let structs = proptest::collection::vec((any::<bool>(), fields(8)), 1..5);
+    (structs, proptest::collection::vec(1..99, 1..5), functions).prop_map(|(structs, steps, functions)| {
+        let mut number = 0;
+        let values = steps.into_iter().enumerate().map(|(at, step)| {
+            number += step;
+            format!("V{at} = {number} {SEPARATOR}")
+        });
+        let mut words = format!("enum E0 {{ {} }} ", values.collect::<Vec<_>>().join(" "));
+        for (at, (is_exception, fields)) in structs.into_iter().enumerate() {
+            let kind = if is_exception && at > 0 { "exception" } else { "struct" };
+            words += &format!("{kind} S{at} {{ {fields} }} ");
+        }
+        words +=
+            "exception X { 1 : string why } typedef map < i32 , S0 > T const list < E0 > C = [ E0.V0 ] service All { ";
+        for (at, (oneway, returns, args, throws)) in functions.into_iter().enumerate() {
+            let throws = if throws && !oneway { "throws ( 1 : X x )" } else { "" };
+            let returns = if oneway { "oneway void".to_owned() } else { returns };
+            words += &format!("{returns} m{at} ( {} ) {throws} {SEPARATOR} ", args.replace("required ", ""));
+        }
+        words + "}"
+    })
+}
+
+fn written(words: &str, mut choose: impl FnMut() -> u8) -> String {
+    let mut text = String::new();
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        match word {
+            SEPARATOR => text.push_str([",", ";", ""][usize::from(choose() % 3)]),
+            word => text.push_str(word),
+        }
+        text.push_str([" ", "\n", "\r\n\t", "   "][usize::from(choose() % 4)]);
+    }
+    text
+}
+
+fn package(text: String) -> Vec<dae::thrift::Written> {
+    let all = Interfaces::of_texts(&[(PathBuf::from("all.thrift"), text.clone())].into())
+        .unwrap_or_else(|problem| panic!("{}\n{text}", told(&problem)));
+    service_package(&all).unwrap_or_else(|problem| panic!("{}\n{text}", told(&problem)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_fault_of_anything_is_at_a_place_of_it(text in anything()) {
+        if let Err(problem) = dae::thrift::parse(Path::new("any.thrift"), &text) {
+            for problem in std::iter::once(&problem).chain(&problem.others) {
+                let place = problem.place.as_ref().expect("a place");
+                let line = text.split('\n').nth(place.line - 1).expect("a line of the file").trim_end_matches('\r');
+                prop_assert_eq!(place.text.trim_start_matches('\u{feff}'), line.trim_start_matches('\u{feff}'));
+                prop_assert!(place.column >= 1 && place.column + place.length <= line.chars().count() + 2, "{place:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_interface_is_the_same_python_however_it_is_set(words in documents(), choices in any::<[u8; 16]>()) {
+        let mut turn = 0;
+        let choose = || {
+            turn += 1;
+            choices[turn % choices.len()].wrapping_add(u8::try_from(turn % 251).unwrap_or_default())
+        };
+        prop_assert_eq!(package(written(&words, || 0)), package(written(&words, choose)));
+    }
 }
