@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::idl::Interfaces;
-use super::python::{Module, Within, Written, docstring, quoted, sayable};
+use super::python::{Module, Written, docstring, quoted, sayable};
 use super::syntax::{Document, Function, Service};
+use super::typed::{Held, Within};
 use crate::problem::{Problem, Result};
 
 const STRUCT: &str = include_str!("../../templates/client/_thrift.py");
@@ -320,7 +321,7 @@ impl Client<'_> {
             let optional = function.args[count..].iter().all(|field| field.default.is_some());
             let default = match &field.default {
                 Some(value) if optional => {
-                    format!("={}", Module::new(self.all, at).value(at, &field.of, value, Within::Package))
+                    format!("={}", Module::new(self.all, at).value(at, &field.of, value, Within::Package, Held::Freely))
                 }
                 _ => String::new(),
             };
@@ -360,12 +361,16 @@ class TimedOut(Interrupted, TimeoutError): ...
                 let mut params = String::new();
                 for (count, field) in function.args.iter().enumerate() {
                     let optional = function.args[count..].iter().all(|field| field.default.is_some());
-                    let (hint, default) =
-                        (module.hint(at, &field.of, Within::Package), if optional { " = ..." } else { "" });
+                    let (hint, default) = (
+                        module.hint(at, &field.of, Within::Package, Held::Freely),
+                        if optional { " = ..." } else { "" },
+                    );
                     let _ = write!(params, ", {}: {hint}{default}", field.name.text);
                 }
-                let returns =
-                    function.returns.as_ref().map_or("None".into(), |of| module.hint(at, of, Within::Package));
+                let returns = function
+                    .returns
+                    .as_ref()
+                    .map_or("None".into(), |of| module.hint(at, of, Within::Package, Held::Freely));
                 let def = if form == Form::Async { "async def" } else { "def" };
                 if function.doc.is_empty() {
                     let _ = writeln!(out, "    {def} {}(self{params}) -> {returns}: ...", function.name.text);

@@ -12,6 +12,7 @@ mod lint;
 mod parser;
 mod python;
 mod syntax;
+mod typed;
 
 pub use client::{Answers, ClientPackage, Offer, client_package, service_package};
 pub use idl::{Idl, Interfaces};

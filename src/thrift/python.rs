@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::idl::{Interfaces, Real};
-use super::syntax::{Base, Const, Definition, Document, Enum, Field, Function, Kind, Literal, Service, Type, Value};
+use super::syntax::{Const, Definition, Document, Enum, Field, Function, Kind, Service, Type};
+use super::typed::{Held, Within};
 use crate::problem::{Problem, Result};
 
 /// A file that was written, by its path below the package.
@@ -179,7 +180,7 @@ impl<'a> Module<'a> {
     fn spec<'f>(&self, out: &mut String, class: &str, fields: impl Iterator<Item = &'f Field>, within: Within) {
         let mut specs = String::new();
         for field in fields {
-            let (number, inner) = self.kind(self.at, &field.of, within);
+            let (number, inner) = self.kind(self.at, &field.of, within, Held::Freely);
             let _ = writeln!(specs, "    ({}, {number}, {}, {inner}, None),", field.id, quoted(&field.name.text));
         }
         if !specs.is_empty() {
@@ -192,7 +193,7 @@ impl<'a> Module<'a> {
         match &field.default {
             None => "None".into(),
             Some(_) if self.own_default(field, within).is_some() => "_s.OWN".into(),
-            Some(value) => self.value(self.at, &field.of, value, within),
+            Some(value) => self.value(self.at, &field.of, value, within, Held::Freely),
         }
     }
 
@@ -200,126 +201,7 @@ impl<'a> Module<'a> {
     fn own_default(&self, field: &Field, within: Within) -> Option<String> {
         let value = field.default.as_ref()?;
         let shared = matches!(self.all.real(self.at, &field.of), Some(Real::Base(_) | Real::Enum(..)));
-        (!shared).then(|| self.value(self.at, &field.of, value, within))
-    }
-
-    /// A type in the words of the library: its number, and what it holds.
-    fn kind(&self, at: usize, of: &Type, within: Within) -> (u8, String) {
-        let none = || "None".to_owned();
-        match self.all.real(at, of) {
-            None => (0, none()),
-            Some(Real::Base(base)) => match base {
-                Base::Bool => (2, none()),
-                Base::I8 => (3, none()),
-                Base::I16 => (6, none()),
-                Base::I32 => (8, none()),
-                Base::I64 => (10, none()),
-                Base::Double => (4, none()),
-                Base::String => (11, "\"UTF8\"".into()),
-                Base::Binary => (11, "\"BINARY\"".into()),
-                Base::Uuid => (16, none()),
-            },
-            Some(Real::Enum(..)) => (8, none()),
-            Some(Real::Struct(at, is)) => (12, format!("{}.thrift_kind", self.class_name(at, &is.name.text, within))),
-            Some(Real::List(at, of)) => {
-                let (number, inner) = self.kind(at, of, within);
-                (15, format!("({number}, {inner}, False)"))
-            }
-            Some(Real::Set(at, of)) => {
-                let (number, inner) = self.kind(at, of, within);
-                (14, format!("({number}, {inner}, False)"))
-            }
-            Some(Real::Map(at, key, value)) => {
-                let ((key, key_inner), (value, value_inner)) =
-                    (self.kind(at, key, within), self.kind(at, value, within));
-                (13, format!("({key}, {key_inner}, {value}, {value_inner}, False)"))
-            }
-        }
-    }
-
-    /// A class or an enum of the file `at`.
-    pub fn class_name(&self, at: usize, name: &str, within: Within) -> String {
-        match within {
-            Within::Types if at == self.at => name.to_owned(),
-            Within::Beside if at == self.at => format!("ttypes.{name}"),
-            Within::Types | Within::Beside | Within::Package => format!("_{}.{name}", self.all.documents[at].stem()),
-        }
-    }
-
-    /// A value in Python. Constants are put in.
-    pub fn value(&self, at: usize, of: &Type, value: &Value, within: Within) -> String {
-        let Some(real) = self.all.real(at, of) else { return "None".into() };
-        if let Literal::Named(name) = &value.is {
-            return self.named(at, of, real, name, within);
-        }
-        let all = |values: &[Value], at, of: &Type| {
-            values.iter().map(|value| self.value(at, of, value, within)).collect::<Vec<_>>().join(", ")
-        };
-        match (real, &value.is) {
-            (Real::Base(Base::Bool), Literal::Int(number)) => if *number == 0 { "False" } else { "True" }.into(),
-            (Real::Base(Base::Double), Literal::Int(number)) => format!("{number}.0"),
-            (Real::Base(Base::Uuid), Literal::Text(text)) => format!("_uuid.UUID({})", quoted(text)),
-            (Real::Base(Base::Binary), Literal::Text(text)) => {
-                text.bytes()
-                    .fold("b\"".to_owned(), |out, byte| out + &byte.escape_ascii().to_string().replace("\\'", "'"))
-                    + "\""
-            }
-            (Real::Enum(file, is), Literal::Int(number)) => {
-                format!("{}({number})", self.class_name(file, &is.name.text, within))
-            }
-            (Real::List(at, of), Literal::List(values)) => format!("[{}]", all(values, at, of)),
-            (Real::List(..), Literal::Map(_)) => "[]".into(),
-            (Real::Set(..), Literal::Map(_)) => "set()".into(),
-            (Real::Set(_, _), Literal::List(values)) if values.is_empty() => "set()".into(),
-            (Real::Set(at, of), Literal::List(values)) => format!("{{{}}}", all(values, at, of)),
-            (Real::Map(at, key, of), Literal::Map(pairs)) => {
-                let pair = |(name, value): &(Value, Value)| {
-                    format!("{}: {}", self.value(at, key, name, within), self.value(at, of, value, within))
-                };
-                format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
-            }
-            (Real::Map(..), Literal::List(_)) => "{}".into(),
-            (Real::Struct(file, is), Literal::Map(pairs)) => {
-                let pair = |(name, value): &(Value, Value)| match &name.is {
-                    Literal::Text(text) => {
-                        let field = is.fields.iter().find(|field| field.name.text == *text)?;
-                        Some(format!("{text}={}", self.value(file, &field.of, value, within)))
-                    }
-                    _ => None,
-                };
-                let fields: Vec<_> = pairs.iter().filter_map(pair).collect();
-                format!("{}({})", self.class_name(file, &is.name.text, within), fields.join(", "))
-            }
-            (_, Literal::Int(number)) => number.to_string(),
-            (_, Literal::Double(number)) => format!("{number:?}"),
-            (_, Literal::Text(text)) => quoted(text),
-            _ => "None".into(),
-        }
-    }
-
-    fn named(&self, at: usize, of: &Type, real: Real, name: &str, within: Within) -> String {
-        match name {
-            "true" => return "True".into(),
-            "false" => return "False".into(),
-            _ => {}
-        }
-        if let Some((file, Definition::Const(constant))) = self.all.definition(self.text, name) {
-            return Module { text: file, ..*self }.value(at, of, &constant.value, within);
-        }
-        let enum_value = |of: &str, value: &str| match self.all.definition(self.text, of) {
-            Some((file, Definition::Enum(is))) if is.values.iter().any(|is| is.name.text == value) => {
-                Some(format!("{}.{value}", self.class_name(file, &is.name.text, within)))
-            }
-            _ => None,
-        };
-        if let Some(known) = name.rsplit_once('.').and_then(|(of, value)| enum_value(of, value)) {
-            return known;
-        }
-        let last = name.rsplit('.').next().unwrap_or(name);
-        match real {
-            Real::Enum(file, is) => format!("{}.{last}", self.class_name(file, &is.name.text, within)),
-            _ => "None".into(),
-        }
+        (!shared).then(|| self.value(self.at, &field.of, value, within, Held::Freely))
     }
 
     fn constants(&self) -> String {
@@ -331,7 +213,8 @@ impl<'a> Module<'a> {
                 for line in doc.lines() {
                     let _ = writeln!(out, "# {line}");
                 }
-                let _ = writeln!(out, "{} = {}", name.text, self.value(self.at, of, value, Within::Beside));
+                let _ =
+                    writeln!(out, "{} = {}", name.text, self.value(self.at, of, value, Within::Beside, Held::Freely));
             }
         }
         out
@@ -414,44 +297,9 @@ impl<'a> Module<'a> {
     }
 
     fn optional(&self, field: &Field, within: Within) -> String {
-        let hint = self.hint(self.at, &field.of, within);
+        let hint = self.hint(self.at, &field.of, within, Held::Freely);
         if field.need == super::syntax::Need::Required { hint } else { format!("{hint} | None") }
     }
-
-    /// A type as type checkers write it.
-    pub fn hint(&self, at: usize, of: &Type, within: Within) -> String {
-        match self.all.real(at, of) {
-            None => "object".into(),
-            Some(Real::Base(base)) => match base {
-                Base::Bool => "bool",
-                Base::I8 | Base::I16 | Base::I32 | Base::I64 => "int",
-                Base::Double => "float",
-                Base::String => "str",
-                Base::Binary => "bytes",
-                Base::Uuid => "uuid.UUID",
-            }
-            .into(),
-            // What comes back is the number itself: a server may know values that this client does not.
-            Some(Real::Enum(..)) => "int".into(),
-            Some(Real::Struct(at, is)) => self.class_name(at, &is.name.text, within),
-            Some(Real::List(at, of)) => format!("list[{}]", self.hint(at, of, within)),
-            Some(Real::Set(at, of)) => format!("set[{}]", self.hint(at, of, within)),
-            Some(Real::Map(at, key, value)) => {
-                format!("dict[{}, {}]", self.hint(at, key, within), self.hint(at, value, within))
-            }
-        }
-    }
-}
-
-/// Where a name is written.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Within {
-    /// The file's own module of types.
-    Types,
-    /// A module beside it.
-    Beside,
-    /// The top of the package, where each file's types go by `_file`.
-    Package,
 }
 
 /// What a function can come to, as the fields of a struct: that is how it travels.

@@ -4,7 +4,7 @@ from io import BytesIO
 from struct import pack, unpack_from
 
 from thrift.protocol.TBase import TBase
-from thrift.Thrift import TApplicationException, TException
+from thrift.Thrift import TApplicationException, TException, TFrozenDict  # noqa: F401  (constants may be one)
 
 try:
     from thrift.protocol import fastbinary
@@ -31,6 +31,10 @@ class Struct(TBase):
 
     def __ne__(self, other):
         return not self == other
+
+    def __lt__(self, other):
+        # The library sorts the keys of a map that is a key itself.
+        return hash(self) < hash(other)
 
     def __reduce__(self):
         return type(self), tuple(getattr(self, name) for name in self.__slots__)

@@ -14,7 +14,7 @@ import uuid
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol, TBinaryProtocolAccelerated, TBinaryProtocolAcceleratedFactory
 from thrift.protocol.TCompactProtocol import TCompactProtocol, TCompactProtocolAccelerated, TCompactProtocolAcceleratedFactory
 from thrift.server.TServer import TThreadedServer
-from thrift.Thrift import TApplicationException, TMessageType, TProcessor
+from thrift.Thrift import TApplicationException, TFrozenDict, TMessageType, TProcessor
 from thrift.transport.TSocket import TServerSocket, TSocket
 from thrift.transport.TTransport import (
     TBufferedTransport,
@@ -32,6 +32,7 @@ THING = Everything(
     True, -128, -32768, 2147483647, -(2**63), 0.1, "text 你好 \U0001f600", b"\x00\xff" * 100, ID, Color.BLUE, [1, -1],
     {"a", "b"}, {"k": 2**62}, [[Point(1, 2)], []], {1: {"x": {1, 2}}}, Point(0, 0), Everything(number=7), {Point(1, 1)},
     {Point(2, 2): "two"}, {"i": [1]}, "needed", [Color.RED],
+    [{frozenset({1, 2}): {3: {(TFrozenDict({Point(1, 1): "x", Point(0, 1): ""}),), ()}}, frozenset(): {}}, {}],
 )  # fmt: skip
 ECHOES = {
     "echo": [THING, Everything()],
@@ -152,6 +153,8 @@ def check(peer, who, ours):
     assert peer.call("nothing") is None
     assert peer.call("ping", "hello").startswith("hello")
     assert peer.call("many", 3, 1, 2) == 312, peer.call("many", 3, 1, 2)
+    assert peer.call("kinds", -1, 2**62, {7: "seven"}, Color.BLUE, 3) == f"(-1, {2**62}, {{7: 'seven'}}, 16, 3)"
+    assert peer.call("things", THING) == {1: {2: THING, 16: THING}, -1: {}}
     assert peer.call("raises", "") == "fine"
     assert raised(peer.call, "raises", "missing") == Missing("it", 7)
     assert raised(peer.call, "raises", "worse") == Worse(["a", "b"])

@@ -40,6 +40,12 @@ class Handler:
     def many(self, c, a, b):
         return c * 100 + a * 10 + b
 
+    def kinds(self, *all):
+        return repr(all)
+
+    def things(self, thing):
+        return {1: {2: thing, 16: thing}, -1: {}}
+
     def note(self, text):
         self.heard.append(text)
 

@@ -20,6 +20,8 @@ const binary RAW = "a\"b"
 const uuid ID = "00112233-4455-6677-8899-aabbccddeeff"
 const shared.Point ORIGIN = {"x": 0, "y": 0}
 const Id ANOTHER = ANSWER
+const set<set<i32>> SETS = [[1, 2], []]
+const map<list<i32>, set<map<i32, i32>>> KEYS = {[1]: [{1: 2}, {}]}
 
 /** One of each. */
 struct Everything {
@@ -45,7 +47,8 @@ struct Everything {
   19: map<shared.Point, string> named,
   20: Index whole,
   21: required string needed = "x",
-  22: list<Color> colors
+  22: list<Color> colors,
+  23: list<map<set<i32> (python.immutable = ""), map<i32, set<list<map<shared.Point, string>>>>>> nested
 }
 
 union Either { 1: i32 number, 2: string text, 3: shared.Point point }
@@ -79,6 +82,8 @@ service Every extends shared.Base {
   string raises(1: string which) throws (1: Missing missing, 2: Worse worse)
   void raisesNothing(1: string which) throws (1: Missing missing)
   i32 many(3: i32 c = 3, 1: i32 a, 2: i32 b)
+  string kinds(1: i8 tiny, 2: i64 large, 3: map<i16, string> named, 4: Color color, 5: Id id)
+  map<Id, map<Color, Everything>> things(1: Everything thing)
   oneway void note(1: string text)
   list<string> noted()
   string none()
