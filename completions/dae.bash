@@ -61,6 +61,9 @@ _dae() {
             dae,mail)
                 cmd="dae__subcmd__mail"
                 ;;
+            dae,maintenance)
+                cmd="dae__subcmd__maintenance"
+                ;;
             dae,man)
                 cmd="dae__subcmd__man"
                 ;;
@@ -373,6 +376,9 @@ _dae() {
             dae__subcmd__help,mail)
                 cmd="dae__subcmd__help__subcmd__mail"
                 ;;
+            dae__subcmd__help,maintenance)
+                cmd="dae__subcmd__help__subcmd__maintenance"
+                ;;
             dae__subcmd__help,man)
                 cmd="dae__subcmd__help__subcmd__man"
                 ;;
@@ -544,6 +550,12 @@ _dae() {
             dae__subcmd__help__subcmd__mail,show)
                 cmd="dae__subcmd__help__subcmd__mail__subcmd__show"
                 ;;
+            dae__subcmd__help__subcmd__maintenance,off)
+                cmd="dae__subcmd__help__subcmd__maintenance__subcmd__off"
+                ;;
+            dae__subcmd__help__subcmd__maintenance,on)
+                cmd="dae__subcmd__help__subcmd__maintenance__subcmd__on"
+                ;;
             dae__subcmd__help__subcmd__mc,delete)
                 cmd="dae__subcmd__help__subcmd__mc__subcmd__delete"
                 ;;
@@ -684,6 +696,24 @@ _dae() {
                 ;;
             dae__subcmd__mail__subcmd__help,show)
                 cmd="dae__subcmd__mail__subcmd__help__subcmd__show"
+                ;;
+            dae__subcmd__maintenance,help)
+                cmd="dae__subcmd__maintenance__subcmd__help"
+                ;;
+            dae__subcmd__maintenance,off)
+                cmd="dae__subcmd__maintenance__subcmd__off"
+                ;;
+            dae__subcmd__maintenance,on)
+                cmd="dae__subcmd__maintenance__subcmd__on"
+                ;;
+            dae__subcmd__maintenance__subcmd__help,help)
+                cmd="dae__subcmd__maintenance__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__maintenance__subcmd__help,off)
+                cmd="dae__subcmd__maintenance__subcmd__help__subcmd__off"
+                ;;
+            dae__subcmd__maintenance__subcmd__help,on)
+                cmd="dae__subcmd__maintenance__subcmd__help__subcmd__on"
                 ;;
             dae__subcmd__mc,delete)
                 cmd="dae__subcmd__mc__subcmd__delete"
@@ -983,7 +1013,7 @@ _dae() {
 
     case "${cmd}" in
         dae)
-            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains open remote node completions man help"
+            opts="-C -q -v -h -V --json --color --quiet --verbose --help --version create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains maintenance open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2459,7 +2489,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help)
-            opts="create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains open remote node completions man help"
+            opts="create install uninstall sync freeze update outdated why tree venv check schema cron queue db permdir state bdb serve service status stop restart run shell test package plan deploy releases ps rollback traffic logs mail errors mc config scale domains maintenance open remote node completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3033,6 +3063,48 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__mail__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__maintenance)
+            opts="on off"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__maintenance__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__maintenance__subcmd__on)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4065,7 +4137,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__logs)
-            opts="-n -f -C -q -v -h --remote --app --lines --follow --process --level --since --grep --release --json --color --quiet --verbose --help"
+            opts="-n -f -C -q -v -h --remote --app --lines --follow --process --level --since --grep --access --release --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4298,6 +4370,164 @@ _dae() {
             fi
             case "${prev}" in
                 --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance)
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help on off help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__help)
+            opts="on off help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__help__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__help__subcmd__on)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__off)
+            opts="-C -q -v -h --remote --app --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__maintenance__subcmd__on)
+            opts="-m -C -q -v -h --message --retry-after --remote --app --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6103,7 +6333,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__run)
-            opts="-C -q -v -h --remote --app --release --detach --attach --json --color --quiet --verbose --help"
+            opts="-i -C -q -v -h --remote --app --release --detach --attach --interactive --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6521,12 +6751,24 @@ _dae() {
             return 0
             ;;
         dae__subcmd__shell)
-            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --remote --app --release --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -15,6 +15,7 @@ use crate::dev_server::Session;
 use crate::problem::{Problem, Result};
 use crate::remote::Remotes;
 use crate::remote::api::{LogLine, ReleaseId};
+use crate::remote::client::Lines;
 use crate::remote::kubernetes::logs::{Logs, Said};
 use crate::services::logs::{Follow, Level, Line, read};
 use crate::term::{Done, Event, Paint, Report, Shown, Text};
@@ -47,6 +48,9 @@ pub struct Args {
     /// Only lines that match this regular expression
     #[arg(long, value_name = "REGEX", value_parser = regex::Regex::new)]
     pub grep: Option<regex::Regex>,
+    /// Of the access log: a line for every answer its visitors got
+    #[arg(long, conflicts_with_all = ["process", "level", "since", "grep", "release"])]
+    pub access: bool,
     /// Only of this release's start
     #[arg(long, value_name = "REL")]
     pub release: Option<ReleaseId>,
@@ -141,7 +145,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 /// The app whose logs on this machine are meant.
 fn here(args: &Args, context: &Context) -> Result<Option<App>> {
     let said = args.which.remote.is_some() || context.remote.is_some() || args.app.app.is_some();
-    if said || args.release.is_some() {
+    if said || args.release.is_some() || args.access {
         return Ok(None);
     }
     let (app, _) = App::read(&app::find(&context.cwd)?)?;
@@ -159,16 +163,18 @@ fn remote(args: &Args, context: &Context) -> Outcome {
             .exit(2));
     }
     let app = args.app.name(context)?;
-    if let Some(target) = args.which.cluster(context, Some(&app))? {
+    if let Some(target) = args.which.cluster(context, Some(&app))?.filter(|_| !args.access) {
         return block_on(of_cluster(args, &target, &app, context));
     }
     let (client, _) = args.which.client(context, Some(&app))?;
+    let wanted =
+        Lines { count: args.lines, process: args.process.as_deref(), release: args.release, access: args.access };
     if args.follow {
         let mut hear = |line: LogLine| context.terminal.tell(&Printed(line));
-        let followed = client.follow_logs(&app, args.lines, args.process.as_deref(), &mut hear);
+        let followed = client.follow_logs(&app, &wanted, &mut hear);
         return block_on(until_enough(followed));
     }
-    let text = block_on(client.logs(&app, args.lines, args.process.as_deref(), args.release))?;
+    let text = block_on(client.logs(&app, &wanted))?;
     Ok(Box::new(Remote { remote: client.name.clone(), lines: text.lines().map(str::to_owned).collect() }))
 }
 

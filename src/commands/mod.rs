@@ -17,6 +17,7 @@ pub mod freeze;
 pub mod install;
 pub mod logs;
 pub mod mail;
+pub mod maintenance;
 pub mod man;
 pub mod mc;
 pub mod node;

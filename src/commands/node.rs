@@ -62,7 +62,7 @@ struct Serve {
 }
 
 /// `90s`, `20m`, `1h`.
-fn time(text: &str) -> std::result::Result<Duration, String> {
+pub fn time(text: &str) -> std::result::Result<Duration, String> {
     let read = || {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let seconds = match unit {

@@ -9,7 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub mod console;
 mod remote;
+
+pub use remote::Where;
 
 use super::services::Services;
 use super::{Context, Outcome, foreground};
@@ -25,7 +28,7 @@ use crate::term::Done;
 /// The exit code is the command's own. Write `--` before it: `dae run -- python manage.py migrate`.
 ///
 /// With --remote it runs there, beside the live release and with its code, packages and environment, whether or not anybody goes on
-/// listening.
+/// listening; with -it for as long as somebody sits at it, and Ctrl-C goes there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The command and its arguments
@@ -36,7 +39,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    if args.there.is_meant() {
+    if args.there.interactive {
+        return console::run(&args.there.place, args.command, context);
+    }
+    if args.there.place.is_meant() {
         return remote::run(args.there, args.command, context);
     }
     let app = context.app()?;

@@ -1,11 +1,16 @@
 //! `dae shell`.
 
-use super::run::with_services;
+use super::run::{Where, console, with_services};
 use super::{Context, Outcome};
 
 /// Open a Python prompt with the app's code and the platform, IPython where the virtualenv has it
+///
+/// With --remote it is opened there, beside the live release and with its code, packages, environment and data.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    there: Where,
+}
 
 /// Tells what is there, and leaves the rest to Python's own prompt.
 const PROMPT: &str = "
@@ -18,7 +23,11 @@ else:
     IPython.start_ipython(argv=[])
 ";
 
-pub fn run(_: Args, context: &Context) -> Outcome {
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let command = vec!["python".into(), "-c".into(), PROMPT.into()];
+    if args.there.is_meant() {
+        return console::run(&args.there, command, context);
+    }
     let app = context.app()?;
-    with_services(context, &app, &["python".into(), "-c".into(), PROMPT.into()])
+    with_services(context, &app, &command)
 }

@@ -147,7 +147,7 @@ impl Front for Browser {
         response
     }
 
-    fn served(&self, access: Access) {
+    fn served(&self, access: Access, _: &Response) {
         self.tell.event(Event::Served(access));
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::{App, DevSettings};
+use crate::gateway::Limits;
 use crate::node::{Edition, Generation, Launch, contract};
 use crate::python;
 use crate::services::Provided;
@@ -60,6 +61,7 @@ impl Local<'_> {
             secrets: Arc::default(),
             learned,
             env,
+            limits: Limits::default(),
         }
     }
 

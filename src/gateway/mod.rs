@@ -10,6 +10,7 @@ mod connection;
 mod files;
 mod forgiving;
 pub mod form;
+mod frames;
 mod lingering;
 mod page;
 mod proxy;
@@ -21,6 +22,7 @@ mod upgrade;
 mod upstream;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper::header::HeaderValue;
 
 pub use accept::{Door, serve};
 pub use ask::{CRON_HEADER, ask};
@@ -36,7 +39,7 @@ pub use proxy::wants;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Files, Found, Piece, Rule, Withheld, find};
 pub use split::{Share, Split, Visitor};
-pub use upstream::Upstream;
+pub use upstream::{Limits, Upstream};
 
 use crate::problem::Problem;
 
@@ -58,6 +61,12 @@ pub trait Front: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(request)))
     }
 
+    /// What is answered in the place of all that `host` is routed to, while that is closed.
+    fn instead(&self, host: &str, wants: Wants) -> Option<Response> {
+        let _ = (host, wants);
+        None
+    }
+
     /// A last touch to what an upstream answered.
     fn dress(&self, response: Response, wants: Wants) -> Response {
         let _ = wants;
@@ -72,8 +81,8 @@ pub trait Front: Send + Sync + 'static {
     }
 
     /// A request was answered.
-    fn served(&self, access: Access) {
-        let _ = access;
+    fn served(&self, access: Access, answer: &Response) {
+        let _ = (access, answer);
     }
 }
 
@@ -94,6 +103,18 @@ pub struct Access {
     pub status: u16,
     /// Until the answer's head was there.
     pub took: Duration,
+    #[serde(skip)]
+    pub by: Asker,
+}
+
+/// Who has asked, as far as a request tells.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// As a proxy on this machine tells it, else where the connection came from.
+    pub address: IpAddr,
+    pub version: hyper::Version,
+    pub referer: Option<HeaderValue>,
+    pub agent: Option<HeaderValue>,
 }
 
 /// A gateway's parts.

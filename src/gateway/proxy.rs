@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{StatusCode, Version};
@@ -17,8 +17,10 @@ use super::connection::Connection;
 use super::lingering::Lingering;
 use super::routes::NoLease;
 use super::rules::Found;
+use super::upgrade::Protocol;
 use super::{
-    Access, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, form, plain, rules, upgrade,
+    Access, Asker, Body, BodyError, Gateway, Lease, Request, Response, Visitor, Wants, files, form, plain, rules,
+    upgrade,
 };
 use crate::problem::Problem;
 
@@ -45,6 +47,7 @@ impl Gateway {
             path: request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string),
             status: 0,
             took: start.elapsed(),
+            by: asker(&request, peer),
         };
         let front = self.front.of(&access.host).unwrap_or(&*self.front);
         let request = match front.answer(request).await {
@@ -56,13 +59,18 @@ impl Gateway {
             return closing(plain(StatusCode::BAD_REQUEST, "Bad Request"));
         }
         let wants = wants(request.headers());
-        let response = match self.forward(request, &access.host, peer).await {
-            Ok(response) => front.dress(response, wants),
-            Err((status, problem)) => front.stand_in(status, &problem, wants),
+        let response = if let Some(response) = front.instead(&access.host, wants) {
+            drop(Lingering::new(request.into_body()));
+            response
+        } else {
+            match self.forward(request, &access.host, peer).await {
+                Ok(response) => front.dress(response, wants),
+                Err((status, problem)) => come_again(front.stand_in(status, &problem, wants)),
+            }
         };
         access.status = response.status().as_u16();
         access.took = start.elapsed();
-        front.served(access);
+        front.served(access, &response);
         response
     }
 
@@ -76,6 +84,10 @@ impl Gateway {
             }
         };
         let (upstream, drawn) = (lease.upstream.clone(), lease.drawn);
+        if let Some(most) = upstream.limits.body.filter(|most| request.body().size_hint().lower() > *most) {
+            drop(Lingering::new(request.into_body()));
+            return Err(too_large(most));
+        }
         let answered = match rules::find(&upstream.rules, request.uri().path()) {
             Found::File(from, path) => Ok(files::send(request, from, path).await),
             Found::Nothing => Ok(plain(StatusCode::NOT_FOUND, "Not Found")),
@@ -93,6 +105,29 @@ impl Gateway {
     }
 }
 
+fn asker(request: &Request, peer: Peer) -> Asker {
+    let headers = request.headers();
+    Asker {
+        address: Visitor { address: peer.address.ip(), headers }.from(),
+        version: request.version(),
+        referer: headers.get(header::REFERER).cloned(),
+        agent: headers.get(header::USER_AGENT).cloned(),
+    }
+}
+
+/// Where the answer is that there is none just now.
+fn come_again(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn too_large(most: u64) -> (StatusCode, Arc<Problem>) {
+    let problem = Problem::new("gateway.too-large", format!("a request may have {most} bytes, and this one has more"));
+    (StatusCode::PAYLOAD_TOO_LARGE, Arc::new(problem))
+}
+
 /// Why there is no answer of an app's.
 fn refused(none: NoLease, host: &str) -> (StatusCode, Arc<Problem>) {
     match none {
@@ -103,6 +138,10 @@ fn refused(none: NoLease, host: &str) -> (StatusCode, Arc<Problem>) {
         }
         NoLease::OutOfPatience => {
             let problem = Problem::new("gateway.not-ready", format!("`{host}` was not ready in time"));
+            (StatusCode::SERVICE_UNAVAILABLE, Arc::new(problem))
+        }
+        NoLease::Full => {
+            let problem = Problem::new("gateway.full", format!("`{host}` answers as many requests as it may at once"));
             (StatusCode::SERVICE_UNAVAILABLE, Arc::new(problem))
         }
     }
@@ -118,8 +157,9 @@ async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<R
         let problem = Problem::new("gateway.body", "the request's body is not framed as HTTP says").because(error);
         (StatusCode::BAD_REQUEST, Arc::new(problem))
     };
+    let most = lease.upstream.limits.body;
     let client_upgrade = upgrade::wanted(request.headers()).then(|| hyper::upgrade::on(&mut request));
-    let mut outgoing = prepare(request, peer, client_upgrade.is_some());
+    let mut outgoing = prepare(request, peer, client_upgrade.is_some(), most);
     let mut connection = lease.upstream.connection().await.map_err(|error| failed(&error))?;
     loop {
         let used = connection.used;
@@ -132,12 +172,22 @@ async fn relay(mut request: Request, lease: Lease, peer: SocketAddr) -> Result<R
                 }
                 _ => {
                     let error = error.into_error();
-                    // What we sent on, the client's body, broke off.
-                    return Err(if error.is_user() { unreadable(&error) } else { failed(&error) });
+                    return Err(match most {
+                        Some(most) if is_too_large(&error) => too_large(most),
+                        // What we sent on, the client's body, broke off.
+                        _ if error.is_user() => unreadable(&error),
+                        _ => failed(&error),
+                    });
                 }
             },
         }
     }
+}
+
+/// A body whose length was not told has turned out to be longer than it may be.
+fn is_too_large(error: &hyper::Error) -> bool {
+    std::iter::successors(std::error::Error::source(error), |error| error.source())
+        .any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 /// Who is asked stands in `Host`, and that nobody could read it in `X-Forwarded-Proto`, whatever the client says.
@@ -169,7 +219,7 @@ fn closing(mut response: Response) -> Response {
     response
 }
 
-fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Request<Body> {
+fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool, most: Option<u64>) -> hyper::Request<Body> {
     let http10 = request.version() == Version::HTTP_10;
     *request.version_mut() = Version::HTTP_11;
     let uri = request.uri();
@@ -198,7 +248,11 @@ fn prepare(mut request: Request, peer: SocketAddr, upgrades: bool) -> hyper::Req
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     }
     forwarded(headers, peer);
-    request.map(|body: Incoming| Lingering::new(body).boxed_unsync())
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    request.map(|body: Incoming| match most {
+        Some(most) => Limited::new(Lingering::new(body), most).boxed_unsync(),
+        None => Lingering::new(body).boxed_unsync(),
+    })
 }
 
 /// HTTP/2 may send each cookie by itself, HTTP/1 wants them in one field (RFC 9113, 8.2.3).
@@ -237,7 +291,7 @@ fn answer(
         drop(connection.apart());
         return match client {
             Some(client) => {
-                upgrade::join(client, server, lease);
+                upgrade::join(client, server, lease, Protocol::of(response.headers()));
                 let empty = http_body_util::Empty::<Bytes>::new();
                 response.map(|_| empty.map_err(|never| match never {}).boxed_unsync())
             }

@@ -43,9 +43,11 @@ pub struct Lease {
 }
 
 impl Lease {
-    fn on(upstream: &Arc<Upstream>, drawn: Option<Drawn>) -> Self {
-        upstream.count_lease();
-        Self { upstream: upstream.clone(), cuts: upstream.cuts.subscribe(), drawn }
+    fn on(upstream: &Arc<Upstream>, drawn: Option<Drawn>) -> Result<Self, NoLease> {
+        if !upstream.count_lease() {
+            return Err(NoLease::Full);
+        }
+        Ok(Self { upstream: upstream.clone(), cuts: upstream.cuts.subscribe(), drawn })
     }
 
     /// Ready when what does not end by itself is to end.
@@ -69,6 +71,8 @@ pub enum NoLease {
     Broken(Arc<Problem>),
     /// Held for longer than the caller would wait.
     OutOfPatience,
+    /// As many are given as may be.
+    Full,
 }
 
 impl Routes {
@@ -128,10 +132,10 @@ impl Routes {
         loop {
             // Counting happens under the guard of `borrow`: a change of the route waits for it, so none is missed.
             match &*route.borrow_and_update() {
-                Route::Serving(upstream) => return Ok(Lease::on(upstream, None)),
+                Route::Serving(upstream) => return Lease::on(upstream, None),
                 Route::Split(split) => {
                     let (upstream, drawn) = visitor.map_or((&split.rest, None), |visitor| split.pick(visitor));
-                    return Ok(Lease::on(upstream, drawn));
+                    return Lease::on(upstream, drawn);
                 }
                 Route::Broken(problem) => return Err(NoLease::Broken(problem.clone())),
                 Route::Held => {}
@@ -169,6 +173,23 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(20), old.idle()).await.is_err());
         drop(lease);
         old.idle().await;
+    }
+
+    #[tokio::test]
+    async fn no_more_leases_than_there_may_be() {
+        let routes = Routes::default();
+        let mut upstream = Upstream::new("/a".into());
+        upstream.limits.requests = Some(2);
+        routes.set("a", Route::Serving(Arc::new(upstream)));
+        let take = async || routes.lease("a", LONG, None).await;
+        let (one, two) = (take().await.unwrap(), take().await.unwrap());
+        assert!(matches!(take().await, Err(NoLease::Full)));
+        drop(one);
+        let three = take().await.unwrap();
+        assert!(matches!(take().await, Err(NoLease::Full)));
+        let upstream = three.upstream.clone();
+        drop((two, three));
+        upstream.idle().await;
     }
 
     #[tokio::test]

@@ -77,7 +77,7 @@ impl Share {
 
 impl Visitor<'_> {
     /// Where the request began: as a proxy on this machine tells it, else where the connection did.
-    fn from(&self) -> IpAddr {
+    pub(super) fn from(&self) -> IpAddr {
         let told = || {
             let last = self.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
             last.rsplit(',').next()?.trim().parse().ok()

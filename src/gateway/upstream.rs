@@ -17,6 +17,15 @@ const FREE_FOR: Duration = Duration::from_secs(50);
 /// Free connections kept.
 const KEPT: usize = 64;
 
+/// What a server is spared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// More requests than these at once, open streams and websockets among them.
+    pub requests: Option<usize>,
+    /// Requests with a larger body, in bytes.
+    pub body: Option<u64>,
+}
+
 #[derive(Debug)]
 pub struct Upstream {
     socket: PathBuf,
@@ -24,6 +33,7 @@ pub struct Upstream {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What is answered from files; all else goes to the socket.
     pub rules: Vec<Rule>,
+    pub limits: Limits,
     leases: Arc<Leases>,
     free: Arc<Mutex<Vec<Free>>>,
     /// Counts up when what does not end by itself is to end: websockets, event streams.
@@ -48,13 +58,14 @@ impl Upstream {
             socket,
             headers: Vec::new(),
             rules: Vec::new(),
+            limits: Limits::default(),
             leases: Arc::default(),
             free: Arc::default(),
             cuts: Arc::new(watch::Sender::new(0)),
         }
     }
 
-    /// The same server under other headers and rules: what is under way with one is under way with the other.
+    /// The same server under other headers, rules and limits: what is under way with one is under way with the other.
     #[must_use]
     pub fn again(&self) -> Self {
         let Self { socket, leases, free, cuts, .. } = self;
@@ -62,6 +73,7 @@ impl Upstream {
             socket: socket.clone(),
             headers: Vec::new(),
             rules: Vec::new(),
+            limits: Limits::default(),
             leases: leases.clone(),
             free: free.clone(),
             cuts: cuts.clone(),
@@ -86,8 +98,14 @@ impl Upstream {
         }
     }
 
-    pub(super) fn count_lease(&self) {
-        self.leases.count.fetch_add(1, Ordering::AcqRel);
+    /// False: there are as many as there may be.
+    pub(super) fn count_lease(&self) -> bool {
+        let before = self.leases.count.fetch_add(1, Ordering::AcqRel);
+        let counts = self.limits.requests.is_none_or(|most| before < most);
+        if !counts {
+            self.uncount_lease();
+        }
+        counts
     }
 
     pub(super) fn uncount_lease(&self) {

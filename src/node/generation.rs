@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::{AppName, Manifest, Secrets};
+use crate::gateway::Limits;
 use crate::problem::{Doing as _, Result};
 use crate::supervisor::Confinement;
 
@@ -24,6 +25,8 @@ pub struct Generation {
     pub secrets: Arc<Secrets>,
     /// Where it is kept what a warm parent should import for such generations; none: they start cold.
     pub learned: Option<PathBuf>,
+    /// What the gateway lets through to it.
+    pub limits: Limits,
 }
 
 impl Generation {
@@ -35,7 +38,7 @@ impl Generation {
 
     /// Whether its processes would be just like those of `other`. Only where the folder of other code has another name.
     pub(super) fn runs_like(&self, other: &Self) -> bool {
-        let Self { app, manifest, root, launch, release: _, brought_by, env, secrets: _, learned: _ } = self;
+        let Self { app, manifest, root, launch, release: _, brought_by, env, secrets: _, learned: _, limits: _ } = self;
         (app, manifest, root, launch) == (&other.app, &other.manifest, &other.root, &other.launch)
             && (brought_by, env) == (&other.brought_by, &other.env)
     }

@@ -85,7 +85,7 @@ impl Keyboards {
         let keyboard = keyboards.get(&(app.clone(), process.to_owned()));
         let keyboard =
             keyboard.ok_or_else(|| Problem::new("debugger.none", format!("no debugger waits in `{process}`")))?;
-        keyboard.type_in(text).doing(|| format!("type into `{process}`"))
+        keyboard.type_in(text.as_bytes()).doing(|| format!("type into `{process}`"))
     }
 
     fn waits(&self, app: &AppName, process: &str, keyboard: &Keyboard) {

@@ -30,6 +30,9 @@ use crate::problem::{Problem, Result};
 use crate::supervisor::{End, Signal};
 use gray::Gray;
 
+/// How long websockets and event streams take to end once they are cut, at most.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 pub(super) enum Ask {
     Want(Box<Generation>, Hold, oneshot::Sender<Wanted>),
     /// What is wanted cannot even be started.
@@ -428,8 +431,11 @@ impl Task {
         }
         let (events, app, grace) = (self.surroundings.events.clone(), self.app.clone(), self.rollout.end_within);
         self.behind.spawn(async move {
-            // What has not finished by then is cut with the process.
-            let _ = tokio::time::timeout(drain, last.upstream.idle()).await;
+            if tokio::time::timeout(drain, last.upstream.idle()).await.is_err() {
+                // Who listens is told to come again; a request that has not finished by then ends with the process.
+                last.upstream.cut();
+                let _ = tokio::time::timeout(LAST_WORDS, last.upstream.idle()).await;
+            }
             let number = last.number;
             stop(last, grace).await;
             let _ = events.send(Event::Stopped { app, generation: number });

@@ -138,6 +138,7 @@ impl Running {
 /// What the gateway has to know of a generation.
 fn dressed(mut upstream: Upstream, generation: &Generation) -> Result<Upstream> {
     upstream.rules = handlers::rules(generation)?;
+    upstream.limits = generation.limits;
     if let Some(release) = generation.release.as_deref().and_then(|release| release.parse().ok()) {
         upstream.headers.push((hyper::header::HeaderName::from_static("x-dae-release"), release));
     }

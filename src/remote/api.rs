@@ -22,10 +22,12 @@
 //! | `GET /dae/v1/apps/{app}/runs` | [`Runs`], newest first |
 //! | `GET /dae/v1/apps/{app}/runs/{id}/events` | Server-sent events, each a [`RunEvent`]; resumes after `Last-Event-ID` |
 //! | `DELETE /dae/v1/apps/{app}/runs/{id}` | 202: it is told to end |
+//! | `GET /dae/v1/apps/{app}/console` as a websocket | a run that somebody sits at: see [`super::console`] |
 //! | `GET /dae/v1/apps/{app}/errors`, `errors/{number}`, `mail`, `mail/{number}` | what is kept of its services, as `dae errors` and `dae mail` have it with `--json` |
 //! | `POST /dae/v1/apps/{app}/errors/resolve` with [`Resolve`] | the numbers that are done with now |
 //! | `GET /dae/v1/apps/{app}/processes` | [`Processes`] |
-//! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R` | plain text lines; with `follow=true` server-sent events, each a [`LogLine`], without end |
+//! | `GET /dae/v1/apps/{app}/logs?lines=N&process=P&release=R&access=true` | plain text lines, of the access log where that is asked for; with `follow=true` server-sent events, each a [`LogLine`], without end |
+//! | `GET`, `PUT` with [`Close`], `DELETE /dae/v1/apps/{app}/maintenance` | [`Maintenance`]: visitors get a page that says so |
 //! | `GET /dae/v1/openapi.yaml` | this, for programs; without a token |
 //!
 //! Every request carries `Authorization: Bearer TOKEN`. A refusal is RFC 9457 `application/problem+json`: a [`Refusal`].
@@ -420,6 +422,36 @@ impl std::str::FromStr for RunId {
             Problem::new("run.id", format!("`{text}` is no run")).hint("write it as `dae ps` shows it: `run3`")
         })
     }
+}
+
+/// Closes an app for maintenance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Close {
+    /// For its visitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When they should come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    pub app: AppName,
+    pub on: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<jiff::Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
+    /// Visitors see a page of the app's own.
+    #[serde(default)]
+    pub own_page: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

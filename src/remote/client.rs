@@ -12,8 +12,9 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use super::api::{
-    Accepted, Capabilities, Config, ConfigChange, Domains, NewRelease, NewRun, Offered, Planned, Processes, Refusal,
-    ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange, Traffic, TrafficChange,
+    Accepted, Capabilities, Close, Config, ConfigChange, Domains, Maintenance, NewRelease, NewRun, Offered, Planned,
+    Processes, Refusal, ReleaseId, ReleaseState, Releases, Rollback, RunAccepted, RunId, Runs, Scale, ScaleChange,
+    Traffic, TrafficChange,
 };
 use super::config::is_here;
 use super::credentials::Token;
@@ -413,6 +414,19 @@ impl Client {
         self.json(body_of(Method::POST, &self.below(app, what, &[]), body)?, 1).await
     }
 
+    pub async fn maintenance(&self, app: &AppName) -> Result<Maintenance> {
+        self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/maintenance")), 1).await
+    }
+
+    /// Closes the app, or opens it again.
+    pub async fn set_maintenance(&self, app: &AppName, close: Option<&Close>) -> Result<Maintenance> {
+        let path = format!("/dae/v1/apps/{app}/maintenance");
+        match close {
+            Some(close) => self.json(body_of(Method::PUT, &path, close)?, 1).await,
+            None => self.json(Ask::new(Method::DELETE, path), 1).await,
+        }
+    }
+
     pub async fn domains(&self, app: &AppName) -> Result<Domains> {
         self.json(Ask::new(Method::GET, format!("/dae/v1/apps/{app}/domains")), 1).await
     }
@@ -437,6 +451,25 @@ impl Client {
         url.into()
     }
 
+    pub(super) fn logs_path(&self, app: &AppName, lines: &Lines<'_>) -> String {
+        let Lines { count, process, release, access } = lines;
+        let mut url = self.url.clone();
+        url.set_path(&format!("/dae/v1/apps/{app}/logs"));
+        let mut query = url.query_pairs_mut();
+        query.append_pair("lines", &count.to_string());
+        if let Some(process) = process {
+            query.append_pair("process", process);
+        }
+        if let Some(release) = release {
+            query.append_pair("release", &release.to_string());
+        }
+        if *access {
+            query.append_pair("access", "true");
+        }
+        drop(query);
+        url.into()
+    }
+
     pub async fn start_run(&self, app: &AppName, new: &NewRun) -> Result<RunAccepted> {
         self.json(body_of(Method::POST, &format!("/dae/v1/apps/{app}/runs"), new)?, 1).await
     }
@@ -450,29 +483,24 @@ impl Client {
         if answer.status.is_success() { Ok(()) } else { Err(self.refused(&answer, 1)) }
     }
 
-    /// The last lines its processes printed.
-    pub async fn logs(
-        &self,
-        app: &AppName,
-        lines: usize,
-        process: Option<&str>,
-        release: Option<ReleaseId>,
-    ) -> Result<String> {
-        let mut url = self.url.clone();
-        url.set_path(&format!("/dae/v1/apps/{app}/logs"));
-        url.query_pairs_mut().append_pair("lines", &lines.to_string());
-        if let Some(process) = process {
-            url.query_pairs_mut().append_pair("process", process);
-        }
-        if let Some(release) = release {
-            url.query_pairs_mut().append_pair("release", &release.to_string());
-        }
-        let answer = self.send(Ask::new(Method::GET, url)).await?;
+    /// The last of these lines.
+    pub async fn logs(&self, app: &AppName, lines: &Lines<'_>) -> Result<String> {
+        let answer = self.send(Ask::new(Method::GET, self.logs_path(app, lines))).await?;
         if !answer.status.is_success() {
             return Err(self.refused(&answer, 1));
         }
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
+}
+
+/// Which lines of an app's logs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lines<'a> {
+    pub count: usize,
+    pub process: Option<&'a str>,
+    pub release: Option<ReleaseId>,
+    /// Of the access log.
+    pub access: bool,
 }
 
 /// What came of a change.

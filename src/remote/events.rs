@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, HeaderName};
 use serde::de::DeserializeOwned;
 
 use super::api::{DeployEvent, LogLine, ReleaseId, RunEvent, RunId, Share};
-use super::client::{Ask, Client, Silent, exit};
+use super::client::{Ask, Client, Lines, Silent, exit};
 use crate::app::AppName;
 use crate::problem::{Problem, Result};
 
@@ -72,22 +72,14 @@ impl Client {
         })
     }
 
-    /// Hands on what an app's processes print, from `lines` lines ago, until the connection ends or `hear` says so.
+    /// Hands on these lines and all that come after them, until the connection ends.
     pub async fn follow_logs(
         &self,
         app: &AppName,
-        lines: usize,
-        process: Option<&str>,
+        lines: &Lines<'_>,
         hear: &mut (dyn FnMut(LogLine) + Send),
     ) -> Result<()> {
-        let mut query = format!("lines={lines}&follow=true");
-        if let Some(process) = process {
-            query = reqwest::Url::parse_with_params("x:/", [("process", process)])
-                .ok()
-                .and_then(|url| url.query().map(|more| format!("{query}&{more}")))
-                .unwrap_or(query);
-        }
-        let path = format!("/dae/v1/apps/{app}/logs?{query}");
+        let path = self.logs_path(app, lines) + "&follow=true";
         let mut note = |line: LogLine| {
             hear(line);
             None::<()>

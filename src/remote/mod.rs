@@ -5,6 +5,7 @@ pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod conformance;
+pub mod console;
 pub mod credentials;
 pub mod deploy;
 pub mod difference;

@@ -10,6 +10,6 @@ mod process;
 pub use confine::{Confinement, Owner};
 pub use memory::memory_of_group;
 pub use nix::sys::signal::Signal;
-pub use outlet::{Keyboard, Outlet};
+pub use outlet::{Keyboard, Outlet, Window};
 pub use output::Heard;
 pub use process::{End, Io, Process, Spec};

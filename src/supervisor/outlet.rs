@@ -5,19 +5,41 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::stat::Mode;
-use portable_pty::{PtyPair, PtySize, native_pty_system};
+use portable_pty::{MasterPty, PtyPair, PtySize, native_pty_system};
 
 use super::output::{Heard, read_lines};
 use super::process::Io;
 
-const SIZE: PtySize = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
+/// How large a terminal is, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub rows: u16,
+    pub cols: u16,
+}
 
-/// Types into the terminal of a process.
+impl Default for Window {
+    fn default() -> Self {
+        Self { rows: 40, cols: 120 }
+    }
+}
+
+impl From<Window> for PtySize {
+    fn from(Window { rows, cols }: Window) -> Self {
+        Self { rows, cols, pixel_width: 0, pixel_height: 0 }
+    }
+}
+
+/// Types into the terminal of a process, and says how large it is.
 #[derive(Clone)]
-pub struct Keyboard(Arc<Mutex<Box<dyn Write + Send>>>);
+pub struct Keyboard(Arc<Mutex<NearEnd>>);
+
+struct NearEnd {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+}
 
 impl fmt::Debug for Keyboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,19 +48,30 @@ impl fmt::Debug for Keyboard {
 }
 
 impl Keyboard {
-    pub fn type_in(&self, text: &str) -> io::Result<()> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(text.as_bytes()).and_then(|()| writer.flush())
+    pub fn type_in(&self, text: &[u8]) -> io::Result<()> {
+        let writer = &mut self.near_end().writer;
+        writer.write_all(text).and_then(|()| writer.flush())
+    }
+
+    /// The processes at the terminal are told by the system (SIGWINCH).
+    pub fn resize(&self, window: Window) -> io::Result<()> {
+        self.near_end().master.resize(window.into()).map_err(io::Error::other)
+    }
+
+    fn near_end(&self) -> MutexGuard<'_, NearEnd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) fn open_pty() -> io::Result<PtyPair> {
-    native_pty_system().openpty(SIZE).map_err(io::Error::other)
+pub(super) fn open_pty(window: Window) -> io::Result<PtyPair> {
+    native_pty_system().openpty(window.into()).map_err(io::Error::other)
 }
 
-pub(super) fn keyboard(pair: &PtyPair) -> io::Result<Keyboard> {
-    let writer = pair.master.take_writer().map_err(io::Error::other)?;
-    Ok(Keyboard(Arc::new(Mutex::new(writer))))
+/// What comes out of a terminal, and how it is typed to.
+pub(super) fn ends(master: Box<dyn MasterPty + Send>) -> io::Result<(Box<dyn Read + Send>, Keyboard)> {
+    let reader = master.try_clone_reader().map_err(io::Error::other)?;
+    let writer = master.take_writer().map_err(io::Error::other)?;
+    Ok((reader, Keyboard(Arc::new(Mutex::new(NearEnd { master, writer })))))
 }
 
 /// For a process that somebody else starts: it opens [`Outlet::path`] as its standard streams.
@@ -57,7 +90,7 @@ impl Outlet {
     pub fn open(io: Io, path: &Path) -> io::Result<Self> {
         match io {
             Io::Pty => {
-                let pair = open_pty()?;
+                let pair = open_pty(Window::default())?;
                 let path = pair.master.tty_name().ok_or_else(|| io::Error::other("the terminal has no name"))?;
                 Ok(Self { path, end: End::Pty(pair) })
             }
@@ -74,8 +107,7 @@ impl Outlet {
     pub fn hear(self, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<()> {
         let (output, keyboard): (Box<dyn Read + Send>, _) = match self.end {
             End::Pty(pair) => {
-                let keyboard = keyboard(&pair)?;
-                let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
+                let (output, keyboard) = ends(pair.master)?;
                 (output, Some(keyboard))
             }
             End::Pipe(reader) => {

@@ -16,7 +16,7 @@ use portable_pty::CommandBuilder;
 use tokio::sync::watch;
 
 use super::confine::Confinement;
-use super::outlet::{self, Keyboard};
+use super::outlet::{self, Keyboard, Window};
 use super::output::{Heard, read_lines};
 
 /// How to start a process. Its environment is `env` and nothing else.
@@ -69,11 +69,28 @@ impl Process {
     /// Starts it; `hear` gets every line it prints, on a thread of its own.
     pub fn start(spec: &Spec, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
         let parts = match spec.io {
-            Io::Pty if spec.confine.is_some() => in_confined_pty(spec)?,
-            Io::Pty => in_pty(spec)?,
+            Io::Pty => at_terminal(spec, Window::default())?,
             Io::Pipe => in_pipe(spec, Vec::new())?,
         };
-        Self::follow(parts, hear)
+        Self::follow(parts, |output, keyboard| read_lines(output, keyboard, hear))
+    }
+
+    /// Starts it at a terminal that somebody sits at: `hear` gets what it prints as it comes, and may take its time.
+    pub fn seated(
+        spec: &Spec,
+        window: Window,
+        mut hear: impl FnMut(&[u8]) + Send + 'static,
+    ) -> io::Result<(Self, Keyboard)> {
+        let parts = at_terminal(spec, window)?;
+        let keyboard = parts.keyboard.clone().ok_or_else(|| io::Error::other("there is no terminal"))?;
+        let process = Self::follow(parts, move |mut output, _| {
+            let mut chunk = [0; 8192];
+            // The last writer's going is an error here, and no end.
+            while let Ok(count @ 1..) = output.read(&mut chunk) {
+                hear(&chunk[..count]);
+            }
+        })?;
+        Ok((process, keyboard))
     }
 
     /// The same on plain pipes, with `files` as its open files number 3 and after, as systemd hands sockets over.
@@ -82,13 +99,16 @@ impl Process {
         files: Vec<OwnedFd>,
         hear: impl FnMut(Heard<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        Self::follow(in_pipe(spec, files)?, hear)
+        Self::follow(in_pipe(spec, files)?, |output, keyboard| read_lines(output, keyboard, hear))
     }
 
-    fn follow(parts: Parts, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
+    fn follow(
+        parts: Parts,
+        read: impl FnOnce(Box<dyn Read + Send>, Option<&Keyboard>) + Send + 'static,
+    ) -> io::Result<Self> {
         let Parts { pid, output, keyboard, wait } = parts;
         let (tell, end) = watch::channel(None);
-        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, keyboard.as_ref(), hear))?;
+        std::thread::Builder::new().name("output".into()).spawn(move || read(output, keyboard.as_ref()))?;
         std::thread::Builder::new().name("wait".into()).spawn(move || {
             let end = wait();
             // The leader is gone; what it left behind in its group goes too. None left is the usual error.
@@ -262,10 +282,13 @@ fn lead_group(command: &mut Command, _: &Spec, _: Tty) -> io::Result<()> {
     Ok(())
 }
 
+fn at_terminal(spec: &Spec, window: Window) -> io::Result<Parts> {
+    if spec.confine.is_some() { in_confined_pty(spec, window) } else { in_pty(spec, window) }
+}
+
 /// As [`in_pty`], whose library knows nothing of confinement.
-fn in_confined_pty(spec: &Spec) -> io::Result<Parts> {
-    let pair = outlet::open_pty()?;
-    let keyboard = outlet::keyboard(&pair)?;
+fn in_confined_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
+    let pair = outlet::open_pty(window)?;
     let name = pair.master.tty_name().ok_or_else(|| io::Error::other("the terminal has no name"))?;
     let slave = std::fs::File::options().read(true).write(true).open(&name)?;
     if let Some(confinement) = &spec.confine {
@@ -277,19 +300,12 @@ fn in_confined_pty(spec: &Spec) -> io::Result<Parts> {
     let child = command.spawn()?;
     drop((command, pair.slave));
     let pid = pid_of(child.id())?;
-    let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
-    let master = pair.master;
-    let wait = move || {
-        let end = end_of(child);
-        drop(master);
-        end
-    };
-    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(wait) })
+    let (output, keyboard) = outlet::ends(pair.master)?;
+    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(|| end_of(child)) })
 }
 
-fn in_pty(spec: &Spec) -> io::Result<Parts> {
-    let pair = outlet::open_pty()?;
-    let keyboard = outlet::keyboard(&pair)?;
+fn in_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
+    let pair = outlet::open_pty(window)?;
     let mut command = CommandBuilder::new(&spec.program);
     command.args(&spec.args);
     command.cwd(&spec.dir);
@@ -301,18 +317,13 @@ fn in_pty(spec: &Spec) -> io::Result<Parts> {
     drop(pair.slave);
     let id = child.process_id().ok_or_else(|| io::Error::other("the process ended before it had a number"))?;
     let pid = pid_of(id)?;
-    let output = pair.master.try_clone_reader().map_err(io::Error::other)?;
-    let master = pair.master;
-    let wait = move || {
-        let end = match child.wait() {
-            Ok(status) => match status.signal() {
-                Some(_) => End::Signal(Signal::SIGKILL as i32),
-                None => End::Code(i32::try_from(status.exit_code()).unwrap_or(-1)),
-            },
-            Err(_) => BURIED,
-        };
-        drop(master);
-        end
+    let (output, keyboard) = outlet::ends(pair.master)?;
+    let wait = move || match child.wait() {
+        Ok(status) => match status.signal() {
+            Some(_) => End::Signal(Signal::SIGKILL as i32),
+            None => End::Code(i32::try_from(status.exit_code()).unwrap_or(-1)),
+        },
+        Err(_) => BURIED,
     };
     Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(wait) })
 }
@@ -376,6 +387,27 @@ mod tests {
             Process::start_with(&spec, files, move |came| drop(came.line().map(|line| tell.send(line)))).unwrap();
         assert_eq!(process.ended().await, End::Code(0));
         assert_eq!(heard.iter().collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn somebody_may_sit_at_its_terminal() {
+        let (tell, heard) = mpsc::channel();
+        let script = "read word; stty size; echo $word; exit 3";
+        let spec = Spec {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            dir: "/".into(),
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            io: Io::Pty,
+            confine: None,
+        };
+        let window = |rows| Window { rows, cols: 81 };
+        let (process, keyboard) =
+            Process::seated(&spec, window(21), move |bytes| tell.send(bytes.to_vec()).unwrap()).unwrap();
+        keyboard.resize(window(22)).unwrap();
+        keyboard.type_in(b"hello\n").unwrap();
+        assert_eq!(process.ended().await, End::Code(3));
+        assert_eq!(String::from_utf8(heard.iter().flatten().collect()).unwrap(), "hello\r\n22 81\r\nhello\r\n");
     }
 
     #[tokio::test]

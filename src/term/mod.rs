@@ -6,6 +6,7 @@ mod event;
 mod keys;
 mod paint;
 mod prompt;
+mod raw;
 mod report;
 mod terminal;
 
@@ -14,5 +15,6 @@ pub use event::{Event, Line, Progress, Shown, Tone, Unit};
 pub use keys::{END_OF_INPUT, Keys, give_back, terminal_mode};
 pub use paint::Paint;
 pub use prompt::{ask, ask_secret, choose, confirm, show_cursor};
+pub use raw::Raw;
 pub use report::{Done, Report, Text};
 pub use terminal::{ColorWhen, Format, Terminal, Verbosity};

@@ -279,7 +279,7 @@ impl Dae {
 pub struct Seated {
     child: Box<dyn portable_pty::Child + Send + Sync>,
     /// Closed, the process is hung up on.
-    _master: Box<dyn portable_pty::MasterPty + Send>,
+    master: Box<dyn portable_pty::MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
     said: Receiver<Vec<u8>>,
     seen: String,
@@ -311,7 +311,7 @@ impl Dae {
                 let _ = send.send(bytes[..read].to_vec());
             }
         });
-        Seated { child, _master: pair.master, keys, said, seen: String::new(), read: 0 }
+        Seated { child, master: pair.master, keys, said, seen: String::new(), read: 0 }
     }
 }
 
@@ -319,6 +319,10 @@ impl Seated {
     pub fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    pub fn resize(&self, rows: u16, cols: u16) {
+        self.master.resize(portable_pty::PtySize { rows, cols, ..Default::default() }).unwrap();
     }
 
     /// Waits until `text` appears after what was waited for last.

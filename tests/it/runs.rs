@@ -157,3 +157,101 @@ fn what_ran_when_the_node_was_killed_has_ended() {
     assert_eq!(attached.code, 137, "{}", attached.raw());
     remote.node = Some(node);
 }
+
+const SEATED: &str = "import os, signal, sys, mine
+def size(*_): print('size', *os.get_terminal_size(), flush=True)
+signal.signal(signal.SIGWINCH, size)
+size()
+print(sys.stdin.isatty(), mine.WHAT, os.environ['TERM'], flush=True)
+try:
+    while True: print('said', input(), flush=True)
+except KeyboardInterrupt:
+    print('interrupted', flush=True)
+    sys.exit(9)
+";
+
+#[test]
+fn somebody_sits_at_a_command() {
+    let remote = Remote::new();
+    let place = &remote.place;
+    place.write("daetest/mine.py", "WHAT = 'all of it'");
+    remote.deploy();
+    let sit = |command: &[&str]| remote.dae(&[&["run", "-it", "--remote", "prod", "--"], command].concat());
+    let mut seated = sit(&["python", "-c", SEATED]).seated();
+    seated.until("with the code of r1");
+    seated.until("size 100 40");
+    seated.until("True all of it xterm-256color");
+    seated.keys("hello\r");
+    seated.until("said hello");
+    seated.resize(30, 90);
+    seated.until("size 90 30");
+    let listed = remote.dae(&["ps", "--json"]).ok().json();
+    assert!(listed.to_string().contains("run1: python -c"), "{listed}");
+    seated.keys("\x03");
+    seated.until("interrupted");
+    assert_eq!(seated.wait(), 9);
+
+    let mut shell = remote.dae(&["shell", "--remote", "prod"]).seated();
+    shell.until(">>> ");
+    shell.keys("import mine, os; print(mine.WHAT, os.environ['DAE_ENV'])\r");
+    shell.until("all of it production");
+    shell.keys("\x04");
+    assert_eq!(shell.wait(), 0);
+
+    // Whoever sat there is gone, and so is the command, whatever the terminal's Ctrl-C would do.
+    let begun = "trap '' INT TERM; echo $$ > permdir/pid; echo begun; while :; do sleep 0.1; done";
+    let mut left = sit(&["sh", "-c", begun]).seated();
+    left.until("begun");
+    let pid = place.read("node/apps/daetest/permdir/pid").trim().to_owned();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(left.pid().cast_signed()), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while std::path::Path::new("/proc").join(&pid).exists() {
+        assert!(Instant::now() < deadline, "{pid} goes on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    drop(left);
+    // Another one is told to end.
+    let mut ended = sit(&["sh", "-c", "echo begun; sleep 600"]).seated();
+    ended.until("begun");
+    assert_eq!(remote.ask("DELETE", "/dae/v1/apps/daetest/runs/run4", &[], "").status, 202);
+    ended.until("it was told to end");
+    assert_eq!(ended.wait(), 129);
+    let listed = remote.ask("GET", "/dae/v1/apps/daetest/runs", &[], "").json();
+    let codes: Vec<_> = listed["runs"].as_array().unwrap().iter().map(|run| run["code"].as_u64().unwrap()).collect();
+    assert_eq!(codes, [129, 129, 0, 9]);
+}
+
+#[test]
+fn who_may_not_sit_at_a_command() {
+    let remote = Remote::new();
+    let sit = |remote: &Remote| remote.dae(&["run", "-it", "--remote", "prod", "--", "no-such-program"]);
+    let mut early = sit(&remote).seated();
+    early.until("nothing of `daetest` is live");
+    assert_eq!(early.wait(), 1);
+    remote.deploy();
+    let mut none = sit(&remote).seated();
+    none.until("there is no program `no-such-program`");
+    assert_eq!(none.wait(), 1);
+    let token = remote.place.dae(["node", "token", "--dir", "node", "--can", "read", "--json"]).ok().json();
+    let mut reader = sit(&remote).env("DAE_TOKEN", token["token"].as_str().unwrap()).seated();
+    reader.until("this token may not deploy `daetest`");
+    assert_eq!(reader.wait(), 3);
+    let no_terminal = sit(&remote).run();
+    assert_eq!(no_terminal.code, 2, "{}", no_terminal.raw());
+    assert!(no_terminal.stderr.contains("there is no terminal here"), "{}", no_terminal.raw());
+    let plain = remote.ask("GET", "/dae/v1/apps/daetest/console", &[], "");
+    assert_eq!((plain.status, plain.header("upgrade")), (426, Some("websocket")));
+    let handshake = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let stranger = crate::harness::Http::open(remote.port)
+        .send("GET", "127.0.0.1", "/dae/v1/apps/daetest/console", &handshake, b"")
+        .unwrap();
+    assert_eq!(stranger.status, 401);
+    let runs = remote.ask("GET", "/dae/v1/apps/daetest/runs", &[], "").json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+}

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
+
 use crate::harness::{PATIENCE, Place, free_port};
 use crate::traffic::{Traffic, judge};
 
@@ -64,9 +67,9 @@ struct Heard {
 }
 
 impl Listener {
-    fn start(port: u16, path: &str, headers: &str) -> Self {
+    /// `listen` is one connection until its end, and tells the version it begins with.
+    fn start(listen: impl Fn(&AtomicBool, &dyn Fn(u32)) -> Result<(), String> + Send + 'static) -> Self {
         let (heard, ending) = (Arc::<Mutex<Heard>>::default(), Arc::<AtomicBool>::default());
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{headers}\r\n");
         let thread = std::thread::spawn({
             let (heard, ending) = (heard.clone(), ending.clone());
             move || {
@@ -77,7 +80,7 @@ impl Listener {
                         heard.first.push(version);
                         heard.gaps.extend(ended.map(|ended| ended.elapsed()));
                     };
-                    if let Err(why) = listen(port, &request, &ending, first) {
+                    if let Err(why) = listen(&ending, &first) {
                         heard.lock().unwrap().broken.push(why);
                     }
                     ended = Some(Instant::now());
@@ -102,11 +105,38 @@ impl Listener {
     }
 }
 
-/// One connection until its end; `first` hears the version it begins with.
-fn listen(port: u16, request: &str, ending: &AtomicBool, first: impl Fn(u32)) -> Result<(), String> {
+fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// A websocket, whose end must be told: another server is there at once (1012).
+fn socket(port: u16, ending: &AtomicBool, first: &dyn Fn(u32)) -> Result<(), String> {
+    let stream = connect(port).map_err(|error| error.to_string())?;
+    let (mut socket, _) =
+        tungstenite::client(format!("ws://{HOST}:{port}/ws"), stream).map_err(|error| error.to_string())?;
+    let (mut began, mut told) = (false, None);
+    while !ending.load(Ordering::SeqCst) {
+        match socket.read() {
+            Ok(Message::Text(version)) if !began => {
+                first(version[1..].parse().map_err(|_| version.to_string())?);
+                began = true;
+            }
+            Ok(Message::Close(why)) => told = why.map(|why| why.code),
+            Ok(_) => {}
+            Err(tungstenite::Error::ConnectionClosed) if told == Some(CloseCode::Restart) => return Ok(()),
+            Err(error) => return Err(format!("{error}; told {told:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn events(port: u16, ending: &AtomicBool, first: &dyn Fn(u32)) -> Result<(), String> {
+    let request =
+        format!("GET /events HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nAccept: text/event-stream\r\n\r\n");
     let text = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(text)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+    let mut stream = connect(port).map_err(text)?;
     stream.write_all(request.as_bytes()).map_err(text)?;
     let (mut told, mut bytes) = (String::new(), [0; 4096]);
     let mut began = false;
@@ -120,7 +150,7 @@ fn listen(port: u16, request: &str, ending: &AtomicBool, first: impl Fn(u32)) ->
         }
         told.push_str(&String::from_utf8_lossy(&bytes[..count]));
         let Some((head, body)) = told.split_once("\r\n\r\n") else { continue };
-        if ![" 200 ", " 101 "].iter().any(|good| head.lines().next().unwrap_or_default().contains(good)) {
+        if !head.lines().next().unwrap_or_default().contains(" 200 ") {
             return Err(told);
         }
         let version = body.split_once('v').and_then(|(_, rest)| rest.get(..4)).and_then(|digits| digits.parse().ok());
@@ -140,9 +170,8 @@ fn whoever_listens_comes_again_within_no_time() {
     let port = free_port();
     let mut serve = place.dae(["serve", "--json", "--port", &port.to_string()]).dir("daetest").spawn();
     serve.event("started");
-    let events = Listener::start(port, "/events", "Connection: close\r\nAccept: text/event-stream\r\n");
-    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
-    let socket = Listener::start(port, "/ws", &format!("Upgrade: websocket\r\nConnection: Upgrade\r\n{key}"));
+    let events = Listener::start(move |ending, first| events(port, ending, first));
+    let socket = Listener::start(move |ending, first| socket(port, ending, first));
     let traffic = Traffic::start(port, &format!("{HOST}:{port}"));
     traffic.more(BETWEEN);
     let mut saved = Vec::new();

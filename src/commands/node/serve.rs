@@ -48,11 +48,15 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         offering.address = home.config.services_address.unwrap_or_else(|| zookeeper.address_of_this_machine());
         offering.zookeeper = Some(zookeeper.clone());
     }
+    let mut rollout = Rollout::RELEASE;
+    if let Some(seconds) = home.config.drain_s {
+        rollout.drain_within = Duration::from_secs(seconds.into());
+    }
     let settings = Settings {
         domain: home.config.domain.clone(),
         run_dir,
         log_dir: home.log_dir(),
-        rollout: Rollout::RELEASE,
+        rollout,
         verify: Verify::Nothing,
         environment: "production",
         inherited,

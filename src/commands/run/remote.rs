@@ -16,21 +16,41 @@ use crate::term::{Event, Line, Paint, Shown, Text, Tone};
 
 /// Where a command runs, if not here.
 #[derive(Debug, clap::Args)]
-pub struct There {
+pub struct Where {
     /// Run it at this remote
     #[arg(long, value_name = "NAME")]
     remote: Option<String>,
     #[command(flatten)]
-    app: WhichApp,
+    pub app: WhichApp,
     /// With this release's code [default: the live one's]
     #[arg(long, value_name = "REL", requires = "remote")]
-    release: Option<ReleaseId>,
+    pub release: Option<ReleaseId>,
+}
+
+impl Where {
+    pub fn is_meant(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    pub fn which(&self) -> Which {
+        Which { remote: self.remote.clone() }
+    }
+}
+
+/// How it runs there.
+#[derive(Debug, clap::Args)]
+pub struct There {
+    #[command(flatten)]
+    pub place: Where,
     /// Start it and do not listen
     #[arg(long, requires = "remote", conflicts_with = "attach")]
     detach: bool,
     /// Listen, from its beginning, to one that was started before
     #[arg(long, value_name = "RUN", requires = "remote", conflicts_with = "command")]
     attach: Option<RunId>,
+    /// Sit at it: this terminal becomes the command's, which ends with the connection; also written `-it`
+    #[arg(short, long, short_alias = 't', requires = "remote", overrides_with = "interactive", conflicts_with_all = ["detach", "attach"])]
+    pub interactive: bool,
 }
 
 /// A line the command printed: part of the answer.
@@ -47,10 +67,10 @@ impl Event for Printed {
 }
 
 #[derive(serde::Serialize)]
-struct Ended {
-    run: RunId,
-    release: Option<ReleaseId>,
-    code: u8,
+pub struct Ended {
+    pub run: RunId,
+    pub release: Option<ReleaseId>,
+    pub code: u8,
 }
 
 impl Text for Ended {
@@ -75,15 +95,9 @@ impl Text for Started {
     }
 }
 
-impl There {
-    pub fn is_meant(&self) -> bool {
-        self.remote.is_some()
-    }
-}
-
 pub fn run(there: There, command: Vec<String>, context: &Context) -> Outcome {
-    let app = there.app.name(context)?;
-    let which = Which { remote: there.remote.clone() };
+    let app = there.place.app.name(context)?;
+    let which = there.place.which();
     if let Some(target) = which.cluster(context, Some(&app))? {
         return on_cluster(&there, &command, context, &app, &target);
     }
@@ -92,7 +106,7 @@ pub fn run(there: There, command: Vec<String>, context: &Context) -> Outcome {
         let (run, release, events) = if let Some(run) = there.attach {
             (run, None, format!("/dae/v1/apps/{app}/runs/{run}/events"))
         } else {
-            let new = NewRun { command, release: there.release, by: Some(origin::by()) };
+            let new = NewRun { command, release: there.place.release, by: Some(origin::by()) };
             let accepted = client.start_run(&app, &new).await?;
             (accepted.run, Some(accepted.release), accepted.events)
         };
@@ -140,7 +154,7 @@ fn on_cluster(there: &There, command: &[String], context: &Context, app: &AppNam
         let runs = Runs { api: &api, app };
         let run = match there.attach {
             Some(run) => runs.find(run).await?,
-            None => runs.start(command, there.release).await?,
+            None => runs.start(command, there.place.release).await?,
         };
         if there.detach {
             return Ok(Box::new(Started { run: run.id, release: run.release }) as Box<dyn crate::term::Report>);

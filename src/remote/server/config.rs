@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::access;
 use super::isolation::{Apart, Limits};
 use super::login::Settings as Login;
 use super::tls;
@@ -34,6 +35,11 @@ pub struct Config {
     pub login: Option<Login>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<tls::Settings>,
+    #[serde(default)]
+    pub access_log: access::Format,
+    /// How long requests of a release that was replaced may go on, in seconds; then what still listens is told to come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_s: Option<u32>,
     #[serde(default)]
     pub isolation: Apart,
     /// For every app that has none of its own in `apps`.
@@ -103,9 +109,22 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            let (isolation, limits, apps) = Default::default();
+            let (access_log, drain_s, isolation, limits, apps) = Default::default();
             let (zookeeper, services_address, smtp, login, tls) = (None, None, None, None, None);
-            return Ok(Self { domain, listen, zookeeper, services_address, smtp, login, tls, isolation, limits, apps });
+            return Ok(Self {
+                domain,
+                listen,
+                zookeeper,
+                services_address,
+                smtp,
+                login,
+                tls,
+                access_log,
+                drain_s,
+                isolation,
+                limits,
+                apps,
+            });
         };
         Err(Problem::new("node.domain", format!("the domain `{domain}` {wrong}"))
             .hint("give the domain under which the apps get their names: `--domain apps.example.com`")
@@ -130,7 +149,7 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `smtp`, `zookeeper`, `services_address`, `isolation`, `limits` and `apps`")
+                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `smtp`, `zookeeper`, `services_address`, `access_log`, `drain_s`, `isolation`, `limits` and `apps`")
         })?;
         let Self { domain, .. } = Self::new(&config.domain, config.listen)?;
         let login = config.login.map(|login| login.ready(dir)).transpose()?;

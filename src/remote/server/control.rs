@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Server;
+use super::access;
 use super::auth::Verb;
 use super::caller::{Asked, Caller};
 use super::logs;
@@ -25,8 +26,8 @@ use crate::app::AppName;
 use crate::packaging::{self, Digest};
 use crate::problem::Problem;
 use crate::remote::api::{
-    Accepted, Capabilities, DeployEvent, NewRelease, Processes, Release, ReleaseId, ReleaseState, Releases, Rollback,
-    Share,
+    Accepted, Capabilities, DeployEvent, LogLine, NewRelease, Processes, Release, ReleaseId, ReleaseState, Releases,
+    Rollback, Share,
 };
 
 /// The largest body of a request here.
@@ -48,6 +49,8 @@ pub fn routes() -> Router<Arc<Server>> {
         .merge(super::cron::routes())
         .merge(super::traffic::routes())
         .merge(super::runs::routes())
+        .merge(super::console::routes())
+        .merge(super::maintenance::routes())
         .fallback(nothing)
 }
 
@@ -246,6 +249,11 @@ pub(super) fn live_instead(app: &AppName, live: &Release) -> Problem {
         .hint("look at what it changed, then deploy again to replace it")
 }
 
+pub(super) fn unknown_app(app: &AppName) -> Refused {
+    let problem = Problem::new("app.unknown", format!("`{app}` was never deployed to this node"));
+    Refused::new(StatusCode::NOT_FOUND, problem.try_running("dae deploy"))
+}
+
 pub(super) fn no_release(app: &AppName, id: ReleaseId) -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
@@ -335,6 +343,9 @@ struct Wanted {
     /// Go on with what is printed from now on.
     #[serde(default)]
     follow: bool,
+    /// Of the access log, and of no process.
+    #[serde(default)]
+    access: bool,
 }
 
 async fn log_lines(
@@ -345,10 +356,10 @@ async fn log_lines(
 ) -> Result<Response, Refused> {
     let app = caller.may(Verb::Read, &app)?;
     if !server.store.knows(&app)? {
-        return Err(Refused::new(
-            StatusCode::NOT_FOUND,
-            Problem::new("app.unknown", format!("`{app}` was never deployed to this node")).try_running("dae deploy"),
-        ));
+        return Err(unknown_app(&app));
+    }
+    if wanted.access {
+        return access_lines(server, app, wanted).await;
     }
     let release = wanted.release.as_deref().map(str::parse::<ReleaseId>).transpose();
     let release = release.map_err(|problem| Refused::new(StatusCode::BAD_REQUEST, problem))?;
@@ -359,9 +370,7 @@ async fn log_lines(
         let folder = server.settings().log_dir.join(app.as_str());
         let process = wanted.process.clone();
         let last = super::blocking(move || logs::last_lines(&folder, process.as_deref(), count)).await?;
-        return Ok(Sse::new(logs::follow(last, heard, app, wanted.process))
-            .keep_alive(KeepAlive::default())
-            .into_response());
+        return Ok(told_on(logs::follow(last, heard, app, wanted.process)));
     }
     super::blocking(move || {
         let lines = match release {
@@ -372,7 +381,28 @@ async fn log_lines(
                 logs::tail(&folder, wanted.process.as_deref(), count)?
             }
         };
-        Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response())
+        Ok(told(lines))
     })
     .await
+}
+
+async fn access_lines(server: Arc<Server>, app: AppName, wanted: Wanted) -> Result<Response, Refused> {
+    let count = wanted.lines.unwrap_or(logs::USUAL).min(logs::MOST);
+    // Heard before the file is read, as above.
+    let heard = server.access.follow();
+    let name = app.clone();
+    let last = super::blocking(move || server.access.last(&name, count)).await?;
+    if !wanted.follow {
+        return Ok(told(last));
+    }
+    let line = |line: &str| LogLine { process: access::PROCESS.to_owned(), line: line.to_owned() };
+    Ok(told_on(logs::follow(last.lines().map(line).collect(), heard, app, None)))
+}
+
+fn told(lines: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response()
+}
+
+fn told_on(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

@@ -11,9 +11,11 @@ use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use tower::ServiceExt as _;
 
-use super::{Server, login};
+use super::{Server, login, maintenance, pages};
+use crate::app::AppName;
 use crate::gateway::form::withhold;
-use crate::gateway::{Front, Request, Response, plain};
+use crate::gateway::{Access, Front, Request, Response, Wants, plain};
+use crate::problem::Problem;
 use crate::services::users::IDENTITY;
 
 pub struct NodeFront {
@@ -46,6 +48,14 @@ impl NodeFront {
         let mut response = plain(StatusCode::PERMANENT_REDIRECT, &to);
         response.headers_mut().insert(hyper::header::LOCATION, to.parse().ok()?);
         Some(response)
+    }
+
+    /// Whose answers a host gives, where it is one of an app that was ever live here.
+    fn app_of(&self, host: &str) -> Option<AppName> {
+        let own = self.server.app_host(&self.server.node.routes.own(host));
+        self.server.node.routes.get(&own)?;
+        let label = own.strip_suffix(&self.domain)?.strip_suffix('.')?;
+        AppName::parse(&label.replace('-', "_")).ok()
     }
 
     /// A release that does not run is asked for by its own address.
@@ -128,6 +138,24 @@ impl Front for NodeFront {
             let Ok(response) = self.router.clone().oneshot(request).await;
             Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
         })
+    }
+
+    fn instead(&self, host: &str, wants: Wants) -> Option<Response> {
+        if self.server.closed.is_empty() {
+            return None;
+        }
+        let closure = self.server.closed.get(&self.app_of(host)?)?;
+        Some(maintenance::page(&closure, wants))
+    }
+
+    fn stand_in(&self, status: StatusCode, problem: &Problem, wants: Wants) -> Response {
+        pages::stand_in(status, problem, wants)
+    }
+
+    fn served(&self, access: Access, answer: &Response) {
+        if let Some(app) = self.app_of(&access.host) {
+            self.server.access.write(app, &access, answer);
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::remote::api::{DeployEvent, LogLine};
 /// How many lines, when nobody says.
 pub const USUAL: usize = 200;
 pub const MOST: usize = 20_000;
+/// Lines that a slow listener may be behind.
+pub const BEHIND: usize = 4096;
 /// No more of a file is read: lines have no limit of their own.
 const FARTHEST: u64 = 16 << 20;
 
@@ -116,7 +118,7 @@ pub fn of_release(events: &[(u64, DeployEvent)], process: Option<&str>, count: u
     lines[lines.len().saturating_sub(count)..].iter().flat_map(|line| [line, "\n"]).collect()
 }
 
-fn last(path: &Path, count: usize) -> Result<String> {
+pub fn last(path: &Path, count: usize) -> Result<String> {
     let read = || -> io::Result<String> {
         let mut file = File::open(path)?;
         let end = file.metadata()?.len();

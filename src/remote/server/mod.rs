@@ -5,6 +5,7 @@
 //! is one task of the node's own: it tells its story into the store, and whoever wants to hear it reads it there, so a client
 //! that has gone strands nothing and one that comes back misses nothing.
 
+mod access;
 mod assemble;
 pub mod auth;
 mod blobs;
@@ -13,6 +14,7 @@ mod changes;
 mod collect;
 mod command;
 mod config;
+mod console;
 mod control;
 mod cron;
 mod disk;
@@ -21,7 +23,9 @@ mod isolation;
 mod kept;
 mod login;
 mod logs;
+mod maintenance;
 mod observers;
+mod pages;
 mod plan;
 mod platforms;
 mod processes;
@@ -45,6 +49,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use access::AccessLog;
 use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
@@ -53,6 +58,7 @@ use login::Logins;
 
 pub use collect::Collected;
 pub use isolation::{Isolation, Over};
+use maintenance::Closed;
 use platforms::Platforms;
 use releases::Releases;
 pub use releases::Told;
@@ -89,6 +95,8 @@ pub struct Server {
     commands: Mutex<HashMap<AppName, Arc<tokio::sync::Mutex<()>>>>,
     platforms: Platforms,
     logins: Logins,
+    access: AccessLog,
+    closed: Closed,
     pub tls: Option<Tls>,
     pub isolation: Isolation,
     /// Held by those who count on what is on the disk and is not a release's yet.
@@ -229,6 +237,8 @@ impl Server {
         let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone(), errors);
         let domain = home.config.domain.clone();
         let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
+        let access = AccessLog::new(access::folder(&dir), home.config.access_log);
+        let closed = Closed::of(&store)?;
         let isolation = Isolation::open(&dir, &home.config, &node.settings)?;
         let server = Arc::new(Self {
             domain,
@@ -242,6 +252,8 @@ impl Server {
             commands: Mutex::default(),
             platforms,
             logins,
+            access,
+            closed,
             tls,
             isolation,
             in_use: RwLock::default(),

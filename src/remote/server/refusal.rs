@@ -42,6 +42,11 @@ impl Refused {
         self
     }
 
+    /// What is told where there is no answer to refuse.
+    pub fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
     pub fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
             self.headers.push((name, value));

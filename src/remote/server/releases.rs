@@ -75,9 +75,6 @@ pub struct Releases {
     lines: broadcast::Sender<(AppName, LogLine)>,
 }
 
-/// Lines that a slow listener may be behind.
-const BEHIND: usize = 4096;
-
 const STOPPING: &str = "node.stopping";
 /// How long who asks for an app that comes back with the node is kept waiting.
 const BACK_WITHIN: Duration = Duration::from_mins(1);
@@ -97,7 +94,7 @@ impl Releases {
             starting: Mutex::default(),
             pythons: Mutex::default(),
             tell: Box::new(tell),
-            lines: broadcast::channel(BEHIND).0,
+            lines: broadcast::channel(super::logs::BEHIND).0,
         }
     }
 
@@ -419,6 +416,7 @@ impl Server {
             env,
             secrets: Arc::new(all),
             learned: Some(assembled.learned.clone()),
+            limits: self.isolation.limits(app).of_gateway(),
         };
         Ok((generation, python.version.to_string()))
     }
@@ -543,7 +541,7 @@ impl Server {
     }
 
     /// The host of an app, also where `host` is that of one of its releases.
-    fn app_host(&self, host: &str) -> String {
+    pub(super) fn app_host(&self, host: &str) -> String {
         let label = host.strip_suffix(&self.domain).and_then(|label| label.strip_suffix('.'));
         let app = label.filter(|label| is_address_of_release(label)).and_then(|label| label.split_once("--"));
         app.map_or_else(|| host.to_owned(), |(_, app)| format!("{app}.{}", self.domain))

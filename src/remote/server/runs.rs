@@ -29,13 +29,13 @@ use super::refusal::{Answer, Refused};
 use super::{Server, blocking};
 use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::remote::api::{NewRun, ReleaseState, RunAccepted, RunEvent, RunId, Runs as Told};
-use crate::supervisor::{End, Heard, Process, Signal};
+use crate::remote::api::{NewRun, ReleaseId, ReleaseState, RunAccepted, RunEvent, RunId, Runs as Told};
+use crate::supervisor::{End, Heard, Process, Signal, Spec};
 
 /// Runs of an app that are remembered, with what they printed.
 pub const REMEMBERED: usize = 50;
 /// How long one may take over its end after it was asked.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// What a run may print, in bytes; beyond that it goes on unheard.
 const MOST_PRINTED: u64 = 64 << 20;
 const LONGEST_COMMAND: usize = 64 << 10;
@@ -57,6 +57,14 @@ struct Running {
 impl Runs {
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(AppName, RunId), Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer is how it is told to end.
+    pub(super) fn began(&self, app: &AppName, id: RunId, process: &Process) -> CancellationToken {
+        let stop = CancellationToken::new();
+        self.running().insert((app.clone(), id), Running { leader: process.id(), stop: stop.clone() });
+        self.change();
+        stop
     }
 
     fn change(&self) {
@@ -89,52 +97,18 @@ async fn list(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path
 async fn start(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>, body: Body) -> Answer {
     let app = caller.may(Verb::Deploy, &app)?;
     let new: NewRun = read(body).await?;
-    let bad = |what: &str| {
-        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, Problem::new("run.command", format!("the command {what}")))
-    };
-    if new.command.first().is_none_or(String::is_empty) {
-        return Err(bad("is empty"));
-    }
-    if new.command.iter().any(|word| word.contains('\0')) {
-        return Err(bad("holds a NUL"));
-    }
-    if new.command.iter().map(|word| word.len() + 1).sum::<usize>() > LONGEST_COMMAND {
-        return Err(bad("is longer than 64 KiB"));
-    }
-    if server.runs.leaders(&app).len() >= AT_ONCE {
-        return Err(Refused::new(
-            StatusCode::CONFLICT,
-            Problem::new("run.too-many", format!("{AT_ONCE} commands of `{app}` are running"))
-                .hint("`dae ps` shows them; wait for one, or end one"),
-        ));
-    }
-    let release = match new.release {
-        None => server.store.live(&app)?.ok_or_else(|| nothing_live(&app))?,
-        Some(id) => server.store.release(&app, id)?.ok_or_else(|| no_release(&app, id))?,
-    };
-    if release.state == ReleaseState::Starting {
-        return Err(Refused::new(
-            StatusCode::CONFLICT,
-            Problem::new("run.starting", format!("{} is not ready yet", release.id)),
-        ));
-    }
     // In one piece: this request may be given up at any await, a run may not.
     let begun = tokio::spawn({
-        let (server, app, new) = (server.clone(), app.clone(), new.clone());
+        let (server, app) = (server.clone(), app.clone());
         async move {
-            let assembled = server.assemble(&app, &release).await?;
-            let (generation, _) = server.generation(&app, &release, &assembled).await?;
-            let prepared = {
-                let (server, command) = (server.clone(), new.command.clone());
-                blocking(move || server.prepare(&generation, &command)).await?
-            };
-            let id = server.store.add_run(&app, &new, release.id)?;
+            let Ready { release, prepared } = server.ready_to_run(&app, &new).await?;
+            let id = server.store.add_run(&app, &new, release)?;
             if let Err(problem) = server.begin(&app, id, prepared) {
                 server.store.end_run(&app, id, 127, Some(&problem.to_string()))?;
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
                 return Err(Refused::new(status, problem));
             }
-            Ok::<_, Refused>((id, release.id))
+            Ok::<_, Refused>((id, release))
         }
     });
     let (run, release) = begun.await.map_err(|_| Problem::new("node.stopping", "the node is stopping"))??;
@@ -143,7 +117,80 @@ async fn start(State(server): State<Arc<Server>>, caller: Caller, Path(app): Pat
         .into_response())
 }
 
+/// A command that may run, with the code of this release.
+pub(super) struct Ready {
+    pub release: ReleaseId,
+    pub prepared: Prepared,
+}
+
 impl Server {
+    /// Checks what is asked for and lays out what it runs with.
+    pub(super) async fn ready_to_run(
+        self: &Arc<Self>,
+        app: &AppName,
+        new: &NewRun,
+    ) -> std::result::Result<Ready, Refused> {
+        let bad = |what: &str| {
+            let problem = Problem::new("run.command", format!("the command {what}"));
+            Refused::new(StatusCode::UNPROCESSABLE_ENTITY, problem)
+        };
+        if new.command.first().is_none_or(String::is_empty) {
+            return Err(bad("is empty"));
+        }
+        if new.command.iter().any(|word| word.contains('\0')) {
+            return Err(bad("holds a NUL"));
+        }
+        if new.command.iter().map(|word| word.len() + 1).sum::<usize>() > LONGEST_COMMAND {
+            return Err(bad("is longer than 64 KiB"));
+        }
+        if self.runs.leaders(app).len() >= AT_ONCE {
+            return Err(Refused::new(
+                StatusCode::CONFLICT,
+                Problem::new("run.too-many", format!("{AT_ONCE} commands of `{app}` are running"))
+                    .hint("`dae ps` shows them; wait for one, or end one"),
+            ));
+        }
+        let release = match new.release {
+            None => self.store.live(app)?.ok_or_else(|| nothing_live(app))?,
+            Some(id) => self.store.release(app, id)?.ok_or_else(|| no_release(app, id))?,
+        };
+        if release.state == ReleaseState::Starting {
+            return Err(Refused::new(
+                StatusCode::CONFLICT,
+                Problem::new("run.starting", format!("{} is not ready yet", release.id)),
+            ));
+        }
+        let assembled = self.assemble(app, &release).await?;
+        let (generation, _) = self.generation(app, &release, &assembled).await?;
+        let (server, command) = (self.clone(), new.command.clone());
+        let prepared = blocking(move || server.prepare(&generation, &command)).await?;
+        Ok(Ready { release: release.id, prepared })
+    }
+
+    /// Writes down how a run ended; its exit code, as a shell has it, is the answer.
+    pub(super) async fn run_ended(
+        self: &Arc<Self>,
+        app: &AppName,
+        id: RunId,
+        end: End,
+        why: Option<&'static str>,
+    ) -> u8 {
+        let code = match end {
+            End::Code(code) => u8::try_from(code).unwrap_or(255),
+            End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
+        };
+        let (keeper, name) = (self.clone(), app.clone());
+        // If the store cannot be written, the next start of the node says how it ended.
+        let _ = blocking(move || {
+            keeper.store.end_run(&name, id, code, why)?;
+            keeper.forget_runs()
+        })
+        .await;
+        self.runs.running().remove(&(app.clone(), id));
+        self.runs.change();
+        code
+    }
+
     fn printed(&self, app: &AppName, id: RunId) -> PathBuf {
         self.dir.join("runs").join(app.as_str()).join(format!("{id}.log"))
     }
@@ -173,13 +220,8 @@ impl Server {
                 server.runs.change();
             }
         };
-        let process = Process::start(&spec, hear).map_err(|error| {
-            let what = if error.kind() == io::ErrorKind::NotFound { "there is no program" } else { "could not run" };
-            Problem::new("run.start", format!("{what} `{}`", spec.program.display())).because(error)
-        })?;
-        let stop = CancellationToken::new();
-        self.runs.running().insert((app.clone(), id), Running { leader: process.id(), stop: stop.clone() });
-        self.runs.change();
+        let process = Process::start(&spec, hear).map_err(|error| not_started(&spec, error))?;
+        let stop = self.runs.began(app, id, &process);
         let (server, app) = (self.clone(), app.clone());
         tokio::spawn(async move {
             let asked = tokio::select! {
@@ -193,19 +235,7 @@ impl Server {
             // What it left behind is gone with its group, so the pipe closes soon.
             let _ = tokio::time::timeout(Duration::from_secs(5), all_heard).await;
             drop(folder);
-            let code = match end {
-                End::Code(code) => u8::try_from(code).unwrap_or(255),
-                End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
-            };
-            let (keeper, name) = (server.clone(), app.clone());
-            // If the store cannot be written, the next start of the node says how it ended.
-            let _ = blocking(move || {
-                keeper.store.end_run(&name, id, code, why)?;
-                keeper.forget_runs()
-            })
-            .await;
-            server.runs.running().remove(&(app, id));
-            server.runs.change();
+            server.run_ended(&app, id, end, why).await;
         });
         Ok(())
     }
@@ -217,6 +247,11 @@ impl Server {
         }
         Ok(())
     }
+}
+
+pub(super) fn not_started(spec: &Spec, error: io::Error) -> Problem {
+    let what = if error.kind() == io::ErrorKind::NotFound { "there is no program" } else { "could not run" };
+    Problem::new("run.start", format!("{what} `{}`", spec.program.display())).because(error)
 }
 
 fn id_of(text: &str) -> std::result::Result<RunId, Refused> {

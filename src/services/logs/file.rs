@@ -30,10 +30,18 @@ impl LogFile {
         self.write_at(Timestamp::now(), line, LARGEST)
     }
 
+    /// Adds a line as it is, which is one and says itself when it came.
+    pub fn write_bare(&mut self, line: &str) -> io::Result<()> {
+        self.add(format!("{line}\n"), LARGEST)
+    }
+
     fn write_at(&mut self, now: Timestamp, line: &str, largest: u64) -> io::Result<()> {
         // One line stays one.
         let line = line.replace(['\n', '\r'], " ");
-        let line = format!("{now:.3} {line}\n");
+        self.add(format!("{now:.3} {line}\n"), largest)
+    }
+
+    fn add(&mut self, line: String, largest: u64) -> io::Result<()> {
         if self.size > 0 && self.size + line.len() as u64 > largest {
             self.put_aside()?;
         }

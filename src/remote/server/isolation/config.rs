@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway;
+
 /// `isolation:`. All of it is on where the machine has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -37,9 +39,14 @@ pub struct Limits {
     pub processes: Option<u32>,
     /// Of its permanent and its temporary files; half of the disk where nothing is said.
     pub disk: Option<Bytes>,
+    /// Requests that it answers at once, open streams and websockets among them; 4096 where nothing is said.
+    pub requests: Option<u32>,
+    /// Of a request's body; unlimited where nothing is said.
+    pub body: Option<Bytes>,
 }
 
 const USUAL_PROCESSES: u32 = 1024;
+const USUAL_REQUESTS: u32 = 4096;
 
 impl Limits {
     /// What is not said here is as in `others`.
@@ -48,6 +55,8 @@ impl Limits {
             memory: self.memory.or(others.memory),
             processes: self.processes.or(others.processes),
             disk: self.disk.or(others.disk),
+            requests: self.requests.or(others.requests),
+            body: self.body.or(others.body),
         }
     }
 
@@ -66,7 +75,15 @@ impl Limits {
             memory: self.memory.or_else(memory),
             processes: self.processes.or(Some(USUAL_PROCESSES)),
             disk: self.disk.or_else(disk),
+            requests: self.requests.or(Some(USUAL_REQUESTS)),
+            body: self.body,
         }
+    }
+
+    /// What the gateway holds an app to.
+    pub fn of_gateway(self) -> gateway::Limits {
+        let requests = self.requests.and_then(|requests| usize::try_from(requests).ok());
+        gateway::Limits { requests, body: self.body.map(|body| body.0) }
     }
 }
 
@@ -128,9 +145,9 @@ mod tests {
 
     #[test]
     fn what_an_app_is_not_given_all_have() {
-        let all = Limits { memory: Some(Bytes(1)), processes: Some(2), disk: None };
+        let all = Limits { memory: Some(Bytes(1)), processes: Some(2), ..Limits::default() };
         let own = Limits { memory: Some(Bytes(3)), ..Limits::default() };
-        assert_eq!(own.or(all), Limits { memory: Some(Bytes(3)), processes: Some(2), disk: None });
+        assert_eq!(own.or(all), Limits { memory: Some(Bytes(3)), ..all });
         let usual = Limits::default().usual(Path::new("/"));
         assert!(usual.memory > Some(Bytes(1 << 20)) && usual.disk > Some(Bytes(1 << 20)));
     }

@@ -18,12 +18,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures_util::FutureExt as _;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
-use minijinja::context;
 use tokio::sync::watch;
 
 use crate::app::AppName;
 use crate::gateway::form::{dest, fields, take_cookie, withhold};
-use crate::gateway::{Request, Response, Wants, html, plain, see_other, wants};
+use crate::gateway::{Request, Response, Wants, plain, see_other, wants};
 use crate::problem::{Hint, Problem, Result};
 use crate::services::users::{IDENTITY, Keys, LOGIN, LOGOUT, User};
 use person::Person;
@@ -32,11 +31,11 @@ use sessions::{Kept, Session, Sessions};
 pub use settings::{Settings, is_ours};
 
 use super::blocking;
+use super::pages::{Link, notice};
 
 /// Where a provider sends browsers back to: to be registered there, for each host of an app.
 const LOGIN_DONE: &str = "/_dae/login/done";
 const LOGOUT_DONE: &str = "/_dae/logout/done";
-const PAGE: &str = include_str!("../../../../templates/page/login_problem.html");
 /// In seconds: for the way there and back.
 const ATTEMPT: i64 = 600;
 /// A session ends, whatever the provider says.
@@ -430,15 +429,12 @@ fn page(status: StatusCode, problem: &Problem, dest: Option<&str>, wants: Wants)
         return plain(status, &lines.collect::<Vec<_>>().join("\n"));
     }
     let causes: Vec<String> = problem.causes.iter().cloned().chain(hints).collect();
-    let mut environment = minijinja::Environment::new();
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     // The provider would say the same again of who is logged in there.
     let other = problem.code == "login.not-allowed";
     let label = if other { "Log in as somebody else" } else { "Try again" };
     let other = if other { "&prompt=login" } else { "" };
     let again = dest.map(|dest| format!("{LOGIN}?dest={}{other}", percent(dest)));
-    let page = environment.render_str(PAGE, context! { message => problem.message.clone(), causes, again, label });
-    html(status, page.unwrap_or_else(|error| error.to_string()))
+    notice(status, &problem.message, causes, again.as_deref().map(|to| Link { to, label }))
 }
 
 fn percent(text: &str) -> String {

@@ -3,6 +3,7 @@
 
 mod domains;
 mod images;
+mod maintenance;
 mod numbers;
 mod releases;
 mod runs;
@@ -16,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use images::StoredManifest;
+pub use maintenance::Closure;
 pub use releases::{Draft, Expected, Moved, SUPERSEDED, With};
 
 use crate::problem::{Problem, Result};
@@ -120,10 +122,21 @@ CREATE TABLE numbers (
     app TEXT NOT NULL UNIQUE
 ) STRICT;
 ",
+    "
+-- The apps that are closed for maintenance.
+CREATE TABLE maintenance (
+    app TEXT PRIMARY KEY,
+    since TEXT NOT NULL,
+    by TEXT,
+    message TEXT,
+    retry_after_s INTEGER NOT NULL,
+    page TEXT
+) STRICT;
+",
 ];
 
 /// The schema's version, kept in SQLite's `user_version`.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 impl Store {
     /// Makes the file, or opens one that is there.
