@@ -399,6 +399,30 @@ fn blobs_come_whole_in_parts_and_again() {
 }
 
 #[test]
+fn a_blob_goes_when_no_manifest_leads_to_it() {
+    let node = Node::new();
+    let config = node.push_blob("a", b"{}");
+    node.push_blob("a", b"alone");
+    node.push_blob("b", b"alone");
+    let bytes = manifest(&config, &[]);
+    assert_eq!(node.put_manifest("a", "v1", &bytes).status, 201);
+    let delete = |app: &str, digest: &str| {
+        let answer = node.ask("DELETE", &format!("/v2/{app}/blobs/{digest}"), &[], b"");
+        if answer.status == 202 { "202".to_owned() } else { said(&answer) }
+    };
+    let (config, alone) = (digest(b"{}"), digest(b"alone"));
+    assert_eq!(delete("a", &config), "409 DENIED");
+    assert_eq!(delete("a", &alone), "202");
+    assert_eq!(delete("a", &alone), "404 BLOB_UNKNOWN");
+    assert_eq!(delete("a", &digest(&bytes)), "404 BLOB_UNKNOWN");
+    assert_eq!(delete("a", "sha256:1"), "400 DIGEST_INVALID");
+    // Another app's is its own.
+    assert_eq!(node.get(&format!("/v2/b/blobs/{alone}")).text(), "alone");
+    assert_eq!(node.ask("DELETE", &format!("/v2/a/manifests/{}", digest(&bytes)), &[], b"").status, 202);
+    assert_eq!(delete("a", &config), "202");
+}
+
+#[test]
 fn one_app_sees_nothing_of_another() {
     let node = Node::new();
     let secret = node.push_blob("own", b"secret");

@@ -87,7 +87,7 @@ fn eventually(what: &str, is: impl Fn() -> bool) {
 
 #[test]
 fn a_tenth_then_half_then_all() {
-    let remote = Remote::new();
+    let mut remote = Remote::new();
     let nothing_beside = remote.dae(&["deploy", "--traffic", "10"]).run();
     assert_eq!(nothing_beside.code, 6, "{}", nothing_beside.raw());
     assert!(nothing_beside.stderr.contains("nothing of `daetest` is live"), "{}", nothing_beside.raw());
@@ -96,6 +96,7 @@ fn a_tenth_then_half_then_all() {
 
     let tried = remote.deploy_gray("two", &["--traffic", "10"]);
     assert_eq!((&tried["outcome"], &tried["release"]), (&"gray".into(), &"r2".into()));
+    remote.node.as_mut().unwrap().until("Gray daetest r2 for 10 % of the visitors");
     assert_eq!(tried["url"], format!("http://r2--daetest.apps.localhost:{}", remote.port));
     let tenth = remote.buckets();
     assert_eq!((tenth["r1"].len(), tenth["r2"].len()), (90, 10));

@@ -152,6 +152,9 @@ async def main():
         code, said = await run("node", "init", "--dir", node, "--domain", "localhost", "--listen", "127.0.0.1:0")
         assert code == 0, said
         token = json.loads(said)["token"]
+        with open(node + "/node.yaml", "a") as file:
+            # Longer than a slow request, shorter than the run: the websocket is told.
+            file.write("drain_s: 3\n")
         serving = await asyncio.create_subprocess_exec(dae, "node", "serve", "--json", "--dir", node, env=env, stdout=subprocess.PIPE)
         try:
             while True:

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::Terminal;
-use crate::commands::{Context, Outcome, foreground};
+use crate::commands::{Context, Outcome, foreground, traffic};
 use crate::gateway::{self, Door, Gateway, Routes};
 use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings, Verify};
 use crate::problem::{Doing as _, Problem, Result};
@@ -208,7 +208,13 @@ impl Event for Shows {
             Told::Release { app, release, event } => match event {
                 DeployEvent::Step { text, .. } => quiet(format!("{app} {release}: {text}")),
                 DeployEvent::Output { process, line } => quiet(format!("{app} {process}: {line}")),
-                DeployEvent::Live { url, .. } => Shown::Line(Line::good("Live", format!("{app} {release} {url}"))),
+                DeployEvent::Live { url, share: Some(share), .. } => {
+                    let whom = traffic::said(share);
+                    Shown::Line(Line::good("Gray", format!("{app} {release} for {whom} {url}")))
+                }
+                DeployEvent::Live { url, share: None, .. } => {
+                    Shown::Line(Line::good("Live", format!("{app} {release} {url}")))
+                }
                 DeployEvent::Failed { problem, .. } => bad(format!("{app} {release}: {problem}")),
             },
             Told::Back { app, release, how } => match how {

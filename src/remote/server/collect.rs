@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,25 @@ impl Server {
             let _ = fs::remove_dir_all(folder);
         }
         Ok(Some(Collected { releases: forgotten, blobs, bytes, folders: aside.len() }))
+    }
+
+    /// Takes a blob out of an app's repository, unless one of its manifests leads there. Whether it went is the answer; the
+    /// bytes go when nothing else needs them.
+    pub(super) fn forget_blob(&self, app: &AppName, digest: &Digest) -> Result<bool> {
+        // Nobody counts on it meanwhile.
+        let _alone = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = HashSet::new();
+        for (of, manifest, _) in self.store.manifests()? {
+            if of == *app {
+                self.reach(app, &manifest, &mut held);
+            }
+        }
+        let named = (app.clone(), digest.clone());
+        let goes = !held.contains(&named);
+        if goes {
+            self.store.unlink(&[named])?;
+        }
+        Ok(goes)
     }
 
     fn reached(&self, released: &[(AppName, Digest)], old: &HashSet<Digest>) -> Result<Reached> {

@@ -21,7 +21,7 @@ pub fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/v2", get(version))
         .route("/v2/", get(version))
-        .route("/v2/{app}/blobs/{digest}", get(blob::get))
+        .route("/v2/{app}/blobs/{digest}", get(blob::get).delete(blob::delete))
         .route("/v2/{app}/blobs/uploads", uploads.clone())
         .route("/v2/{app}/blobs/uploads/", uploads)
         .route(

@@ -1,4 +1,4 @@
-//! Blobs, read.
+//! Blobs, read and let go.
 
 use std::sync::Arc;
 
@@ -65,6 +65,28 @@ pub async fn get(
         }
     }
     Ok(response)
+}
+
+/// The app's repository holds it no longer. What a manifest leads to stays: there would be no pulling that.
+pub async fn delete(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((app, digest)): Path<(String, String)>,
+) -> Answer {
+    let app = caller.may(Verb::Deploy, &app)?;
+    let digest = super::digest(&digest)?;
+    super::super::blocking(move || {
+        if !server.store.has_blob(&app, &digest)? {
+            let message = format!("`{app}` holds no blob {digest}");
+            return Err(Refused::registry(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", message));
+        }
+        if server.forget_blob(&app, &digest)? {
+            return Ok(StatusCode::ACCEPTED.into_response());
+        }
+        let message = format!("a manifest of `{app}` leads to {digest}");
+        Err(Refused::registry(StatusCode::CONFLICT, "DENIED", message).hint("delete that first"))
+    })
+    .await
 }
 
 #[derive(Debug, PartialEq, Eq)]
