@@ -583,6 +583,9 @@ _dae() {
             dae__subcmd__help__subcmd__node,serve)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__serve"
                 ;;
+            dae__subcmd__help__subcmd__node,services)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__services"
+                ;;
             dae__subcmd__help__subcmd__node,token)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__token"
                 ;;
@@ -769,6 +772,9 @@ _dae() {
             dae__subcmd__node,serve)
                 cmd="dae__subcmd__node__subcmd__serve"
                 ;;
+            dae__subcmd__node,services)
+                cmd="dae__subcmd__node__subcmd__services"
+                ;;
             dae__subcmd__node,token)
                 cmd="dae__subcmd__node__subcmd__token"
                 ;;
@@ -783,6 +789,9 @@ _dae() {
                 ;;
             dae__subcmd__node__subcmd__help,serve)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__serve"
+                ;;
+            dae__subcmd__node__subcmd__help,services)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__services"
                 ;;
             dae__subcmd__node__subcmd__help,token)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__token"
@@ -3231,7 +3240,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__node)
-            opts="init serve token render"
+            opts="init serve token render services"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3315,6 +3324,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__node__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__services)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4855,7 +4878,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node)
-            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token render help"
+            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token render services help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4877,7 +4900,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__help)
-            opts="init serve token render help"
+            opts="init serve token render services help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4975,6 +4998,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__services)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -5238,6 +5275,40 @@ _dae() {
                     return 0
                     ;;
                 --keep-unused)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__services)
+            opts="-C -q -v -h --app --dir --host --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6021,7 +6092,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote__subcmd__add)
-            opts="-C -q -v -h --token --no-check --context --kubeconfig --namespace --registry --base --domain --gateway --ingress-class --storage-class --pull-secret --service --json --color --quiet --verbose --help"
+            opts="-C -q -v -h --token --no-check --context --kubeconfig --namespace --registry --base --domain --gateway --ingress-class --storage-class --pull-secret --service --trial --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

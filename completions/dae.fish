@@ -1195,6 +1195,7 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 always\t''
 never\t''"
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l no-check -d 'Add it without asking whether it answers'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l trial -d 'Run memcache, beansdb and the queue beside each app where no --service names them; for trials'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
@@ -1239,19 +1240,20 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "init" -d 'Make a node\'s folder and its first token'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "token" -d 'Make another token; the node may be running'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l dir -d 'The node\'s folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l domain -d 'Apps answer at NAME.DOMAIN' -r
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l listen -d 'Where to listen: `127.0.0.1:8000`, or `:8000` for every address' -r
@@ -1297,10 +1299,22 @@ complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "keepalived" -d 'An address shared by two machines: it is with one whose node answers'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "systemd" -d 'A unit that runs the node, from the machine\'s start on'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l app -d 'Whose services they are' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l dir -d 'Where they keep what is to stay' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l host -d 'The address to listen at' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "init" -d 'Make a node\'s folder and its first token'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "token" -d 'Make another token; the node may be running'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand completions" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand completions" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
@@ -1429,3 +1443,4 @@ complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Make another token; the node may be running'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'

@@ -2,7 +2,7 @@
 //! that a cluster can run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::online::block_on;
 use super::{Context, pack};
 use crate::app::{App, AppName};
-use crate::packaging::{Base, Image, OnBase};
-use crate::problem::{Problem, Result};
+use crate::packaging::{self, Base, Image, OnBase, Program};
+use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::{ReleaseId, Releases};
 use crate::remote::cluster::{BASE, Cluster, Gateway, label, service};
 use crate::remote::deploy::{Step, seconds};
@@ -21,7 +21,7 @@ use crate::remote::kubernetes::api::Over;
 use crate::remote::kubernetes::history::History;
 use crate::remote::kubernetes::manifests::RELEASE;
 use crate::remote::kubernetes::registry::{self, Push, Pushed};
-use crate::remote::kubernetes::{Api, Arrived, Rollout, Terms, Word, rollout};
+use crate::remote::kubernetes::{Api, Arrived, Rollout, Terms, Word, rollout, trial};
 use crate::remote::reference::Reference;
 use crate::remote::{Client, Remotes, origin};
 use crate::term::{Line, Paint, Text};
@@ -66,6 +66,9 @@ pub struct Settings {
     /// Where a service is, as `memcache=cache:11211` or `mysql=mysql://user@db:3306/shop`; again for others
     #[arg(long, value_name = "KIND=ADDRESS")]
     pub service: Vec<String>,
+    /// Run memcache, beansdb and the queue beside each app where no --service names them; for trials
+    #[arg(long)]
+    pub trial: bool,
 }
 
 const SERVICES: [&str; 4] = ["mysql", "memcache", "beansdb", "queue"];
@@ -85,6 +88,7 @@ impl Settings {
             ("--storage-class", self.storage_class.is_some()),
             ("--pull-secret", self.pull_secret.is_some()),
             ("--service", !self.service.is_empty()),
+            ("--trial", self.trial),
         ]
         .into_iter()
         .find_map(|(flag, set)| set.then_some(flag))
@@ -139,6 +143,7 @@ impl Settings {
             storage_class: self.storage_class,
             pull_secret: self.pull_secret,
             services,
+            trial: self.trial,
         })
     }
 }
@@ -180,12 +185,19 @@ pub struct Packed {
     base: Base,
     from: Reference,
     on: OnBase,
+    /// The services for trials, where some are wanted.
+    trial: Option<Program>,
 }
 
 impl Packed {
     /// Where the nodes will find it.
     pub fn reference(&self, cluster: &Cluster) -> Reference {
         cluster.registry.at(&self.on.manifest.digest)
+    }
+
+    /// The same of the services for trials.
+    pub fn trial(&self, cluster: &Cluster) -> Option<Reference> {
+        self.trial.as_ref().map(|program| cluster.registry.at(&program.on.manifest.digest))
     }
 }
 
@@ -204,7 +216,23 @@ pub fn pack(context: &Context, app: &App, target: &mut Target) -> Result<Packed>
         target.remotes.write()?;
     }
     let on = image.on(&base, &context.dirs.cache)?;
-    Ok(Packed { image, base, from, on })
+    let trial =
+        if trial::missing(&target.cluster).is_empty() { None } else { Some(services(&base, &context.dirs.cache)?) };
+    Ok(Packed { image, base, from, on, trial })
+}
+
+/// This very program, as an image.
+fn services(base: &Base, cache: &Path) -> Result<Program> {
+    if !cfg!(target_os = "linux") {
+        return Err(Problem::new(
+            "kubernetes.trial",
+            "the services for trials are this program, and it is none for Linux",
+        )
+        .hint("deploy from a Linux machine, or name the services: `dae remote add ... --service KIND=ADDRESS`")
+        .exit(3));
+    }
+    let program = std::env::current_exe().doing(|| "find this program")?;
+    packaging::program(&program, base, cache)
 }
 
 /// Pushes what the registry does not have.
@@ -212,20 +240,29 @@ pub async fn push(context: &Context, app: &App, target: &Target, packed: &Packed
     let to = &target.cluster.registry;
     let client = registry::client(to, &context.environment)?;
     let from: Client = registry::client(&packed.from, &context.environment)?;
-    let push = Push {
+    let push = |on, layers, name: &str| Push {
         client: &client,
         to,
-        tag: format!("{}-{}", app.name.host(), &packed.on.manifest.digest.hex()[..12]),
-        image: &packed.image,
+        tag: tag(name, on),
+        layers,
         base: &packed.base,
         from: (&from, &packed.from),
-        on: &packed.on,
+        on,
         cache: &context.dirs.cache,
     };
-    let pushed = push.push(&|done, total| context.terminal.tell(&Step::Uploading { done, total })).await?;
+    let tell = |done, total| context.terminal.tell(&Step::Uploading { done, total });
+    if let Some(program) = &packed.trial {
+        push(&program.on, vec![&program.layer], trial::SERVICES).push(&tell).await?;
+    }
+    let layers = packed.image.layers.iter().map(|layer| &layer.blob).collect();
+    let pushed = push(&packed.on, layers, &app.name.host()).push(&tell).await?;
     let Pushed { layers, of, bytes, took, .. } = pushed;
     context.terminal.tell(&Step::Pushed { layers, of, bytes, took });
     Ok(pushed)
+}
+
+fn tag(name: &str, on: &OnBase) -> String {
+    format!("{name}-{}", &on.manifest.digest.hex()[..12])
 }
 
 /// A cluster could not pull what was pushed: the next push looks at everything again.

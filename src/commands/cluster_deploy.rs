@@ -252,6 +252,7 @@ impl Deploy<'_> {
             files_of: release.to_owned(),
             env_of: live.map_or_else(|| head.env_of.clone(), |source| source.env_of.clone()),
             scale: live.map(|source| source.scale.clone()).unwrap_or_default(),
+            trial: self.packed.trial(&self.target.cluster),
         }
     }
 

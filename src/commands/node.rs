@@ -15,6 +15,7 @@ use crate::term::{Paint, Text};
 
 mod render;
 mod serve;
+mod services;
 
 /// Be a remote: run apps that are deployed to this machine
 ///
@@ -31,6 +32,8 @@ enum Command {
     Serve(Serve),
     Token(Token),
     Render(render::Args),
+    #[command(hide = true)]
+    Services(services::Args),
 }
 
 /// Make a node's folder and its first token
@@ -96,6 +99,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Command::Serve(serve) => serve::run(&context.cwd.join(serve.dir), serve.listen, serve.keep_unused, context),
         Command::Token(token) => Ok(Box::new(token.run(context)?)),
         Command::Render(args) => render::run(args, context),
+        Command::Services(args) => services::run(args, context),
     }
 }
 

@@ -40,7 +40,7 @@ pub struct OnBase {
 }
 
 /// Nobody's user, by number: a system without users has it too.
-const USER: &str = "10001:10001";
+pub(super) const USER: &str = "10001:10001";
 /// How a container of the image answers HTTP.
 const ENTRYPOINT: [&str; 5] = ["python3", "-s", "-S", "/dae/runtime/dae/container.py", "web"];
 
@@ -90,7 +90,7 @@ impl Image {
 
 impl Descriptor {
     /// Docker's layers are the same bytes under another name.
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let media_type = match self.media_type.as_str() {
             "application/vnd.docker.image.rootfs.diff.tar.gzip" => "application/vnd.oci.image.layer.v1.tar+gzip",
             "application/vnd.docker.image.rootfs.diff.tar" => "application/vnd.oci.image.layer.v1.tar",

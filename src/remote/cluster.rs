@@ -43,6 +43,9 @@ pub struct Cluster {
     /// Addresses of services: variables of the environment contract.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, String>,
+    /// Services that have no address run beside the app, for trials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
 }
 
 /// `namespace/name`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +71,15 @@ impl Kept {
         listener.set_nonblocking(true)?;
         kept.tcp.insert(service.to_owned(), listener.try_clone()?);
         Ok(listener)
+    }
+
+    /// At an address that is known beforehand.
+    pub fn listen_at(&self, service: &str, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        self.inner().tcp.insert(service.to_owned(), listener);
+        Ok(address)
     }
 
     /// Not blocking either. What a killed process left at `path` is taken away.

@@ -17,7 +17,7 @@ mod shared;
 pub mod state;
 pub mod users;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use event::{Event, NewError, Tell};
 pub use guarded::Guarded;
 pub use machine::{Disk, Kept, Known, Machine};
-pub use platform::Platform;
+pub use platform::{Platform, start_one};
 pub use shared::Shared;
 
 use crate::app::AppName;
@@ -95,6 +95,11 @@ impl Space {
     /// connects while the service is stopped for a moment waits.
     pub fn listen(&self, service: &str) -> Result<TcpListener> {
         self.kept.listen(service).doing(|| format!("listen for {service}"))
+    }
+
+    /// Listens for `service` at a place of its own, which [`Space::listen`] gives from then on. Returns where that is.
+    pub fn listen_at(&self, service: &str, address: SocketAddr) -> Result<SocketAddr> {
+        self.kept.listen_at(service, address).doing(|| format!("listen for {service} at {address}"))
     }
 
     /// The same on a unix socket of that name in the folder for sockets.

@@ -68,6 +68,18 @@ async fn all(space: &Space) -> Result<Vec<Running>> {
     Ok(running)
 }
 
+/// One of those that need nothing of an app but its space.
+pub async fn start_one(space: &Space, service: &str) -> Result<Running> {
+    match service {
+        "memcache" => memcache::start(space),
+        "beansdb" => beansdb::start(space).await,
+        "queue" => queue::start(space),
+        other => Err(Problem::new("services.unknown", format!("`{other}` is no service that stands alone"))
+            .hint("there is `memcache`, `beansdb` and `queue`")
+            .exit(2)),
+    }
+}
+
 fn told(running: &[Running]) -> Vec<Provided> {
     running.iter().map(|service| Provided { service: service.service.into(), env: service.env.clone() }).collect()
 }

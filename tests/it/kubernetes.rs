@@ -3,6 +3,7 @@
 mod changes;
 mod cluster;
 mod commands;
+mod credentials;
 pub mod golden;
 mod gray;
 mod logins;
@@ -11,6 +12,7 @@ mod openapi;
 mod podman;
 mod registry;
 mod releases;
+mod trial;
 
 use std::path::Path;
 

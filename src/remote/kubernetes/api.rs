@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{AsyncBufReadExt as _, StreamExt as _};
 use hyper::{Method, Request};
+use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ pub enum Failure {
     Refused(Box<Status>),
     /// Nobody says anything.
     Silent(String),
+    /// Nobody is asked: it could not be said who asks.
+    Nobody(String),
 }
 
 /// Whether an apply takes fields from others who set them.
@@ -52,12 +55,12 @@ impl Failure {
     pub fn code(&self) -> u16 {
         match self {
             Self::Refused(status) => status.code,
-            Self::Silent(_) => 0,
+            Self::Silent(_) | Self::Nobody(_) => 0,
         }
     }
 
     fn is_not_now(&self) -> bool {
-        matches!(self.code(), 0 | 408 | 429 | 500 | 502 | 503 | 504)
+        !matches!(self, Self::Nobody(_)) && matches!(self.code(), 0 | 408 | 429 | 500 | 502 | 503 | 504)
     }
 }
 
@@ -65,9 +68,38 @@ impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::Refused(status),
+            kube::Error::Auth(error) => Self::Nobody(nobody(&error, None)),
             other => Self::Silent(innermost(&other)),
         }
     }
+}
+
+/// Why it cannot be said who asks; `program` is what the kubeconfig has for that.
+fn nobody(error: &AuthError, program: Option<&str>) -> String {
+    let program = program.map_or_else(|| "the program in the kubeconfig".to_owned(), |name| format!("`{name}`"));
+    match error {
+        AuthError::AuthExecStart(error) => format!("{program} cannot be run: {error}"),
+        // What it printed otherwise may be a secret.
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            format!("{program} failed, {}: {}", out.status, said.trim())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// An error with what lies below it, each said once.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        below = source.source();
+    }
+    text
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -84,7 +116,14 @@ impl Api {
         config.connect_timeout = Some(Duration::from_secs(10));
         // Tries are ours: the same rule for what is refused and what breaks off.
         config.default_retry = false;
-        let client = kube::Client::try_from(config).map_err(|error| problems::credentials(remote, cluster, &error))?;
+        let program = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let client = kube::Client::try_from(config).map_err(|error| {
+            let why = match error {
+                kube::Error::Auth(error) => nobody(&error, program.as_deref()),
+                other => whole(&other),
+            };
+            problems::credentials(remote, cluster, &why)
+        })?;
         Ok(Self { client, cluster: cluster.clone(), remote: remote.to_owned() })
     }
 

@@ -8,6 +8,7 @@
 //! | `cron` | CronJob `APP-cron-NAME` |
 //! | `services` | Deployment and headless Service `APP-service-NAME`, by whose records in the cluster's DNS clients find the pods |
 //! | `protected_files` | Secret `APP-files-RELEASE`, laid over the files of the image |
+//! | services for trials | Deployment, Service and, with a storage class, PersistentVolumeClaim `APP-services` |
 //! | permanent files | PersistentVolumeClaim `APP-permdir`, where the remote names a storage class |
 //! | what the remote's owner sets | Secret `APP-config`, read where it is there and never written by a release |
 //! | what `dae config` sets | Secret `APP-env-RELEASE`, which counts for more |
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::route::route;
-use super::workload;
+use super::{trial, workload};
 use crate::app::{AppName, Manifest, Overlap, Runs};
 use crate::problem::{Problem, Result};
 use crate::remote::cluster::Cluster;
@@ -70,6 +71,9 @@ pub struct Source {
     /// How many pods, where somebody said: by the process's name, as `web`.
     #[serde(default)]
     pub scale: BTreeMap<String, u16>,
+    /// The image with services for trials, where some are wanted.
+    #[serde(default)]
+    pub trial: Option<Reference>,
 }
 
 /// Objects as one text, for `kubectl apply -f -` or a repository of objects.
@@ -96,6 +100,7 @@ pub fn selector(app: &AppName) -> String {
 pub fn manifests(wanted: &Wanted) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     objects.extend(permdir(wanted));
+    objects.extend(trial::objects(wanted));
     if wanted.source.manifest.needs_worker() || !wanted.source.manifest.handlers.is_empty() {
         objects.push(service(wanted, &wanted.app.host(), WEB, 80, PORT));
         objects.extend(route(wanted));
@@ -275,6 +280,14 @@ fn instances(wanted: &Wanted, component: &str) -> Value {
     let mut service = service(wanted, &name, component, THRIFT_PORT, THRIFT_PORT);
     service["spec"]["clusterIP"] = json!("None");
     service
+}
+
+/// What finds a component at several ports.
+pub(super) fn service_of(wanted: &Wanted, component: &str, ports: &[(&str, u16)]) -> Value {
+    let ports =
+        ports.iter().map(|(name, port)| json!({"name": name, "port": port, "targetPort": port, "protocol": "TCP"}));
+    let spec = json!({"selector": workload::selector(wanted, component), "ports": ports.collect::<Value>()});
+    object(wanted, "v1", "Service", component, spec)
 }
 
 /// A node that is emptied takes one pod after the other.

@@ -2,6 +2,7 @@
 //! Nothing of ours runs in the cluster. Knows no node.
 //!
 //! - `manifests`: from app.yaml to objects; pure
+//! - `trial`: services of dae's own beside an app; pure
 //! - `workload`: the pods of them; pure
 //! - `registry`: images to and from a plain registry
 //! - `api`: the cluster's API server
@@ -32,6 +33,7 @@ pub mod rollout;
 mod room;
 mod route;
 mod settings;
+pub mod trial;
 mod verdict;
 mod word;
 mod workload;

@@ -31,7 +31,7 @@ pub fn context(remote: &str, context: &str, known: &[&str]) -> Problem {
 }
 
 /// Credentials that cannot even be shown.
-pub fn credentials(remote: &str, cluster: &Cluster, error: &dyn std::error::Error) -> Problem {
+pub fn credentials(remote: &str, cluster: &Cluster, error: &dyn std::fmt::Display) -> Problem {
     let context = cluster.context.as_deref().map(|name| format!(" --context {name}")).unwrap_or_default();
     Problem::new("kubernetes.credentials", format!("could not get ready to speak to remote `{remote}`"))
         .because(error)
@@ -52,6 +52,7 @@ pub fn problem(api: &Api, what: &str, failure: Failure) -> Problem {
                 .try_running(format!("kubectl{context} cluster-info"))
                 .hint("what a cluster was told it goes on with: `dae releases` says how far it came");
         }
+        Failure::Nobody(why) => return credentials(remote, &api.cluster, &why),
         Failure::Refused(status) => *status,
     };
     let said = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };

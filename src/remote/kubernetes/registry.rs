@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::packaging::{Base, Blob, Descriptor, Digest, Image, MANIFEST_TYPE, OnBase, platform};
+use crate::packaging::{Base, Blob, Descriptor, Digest, MANIFEST_TYPE, OnBase, platform};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::client::{Answer, Ask, Client, Silent, exit};
 use crate::remote::login::Login;
@@ -144,7 +144,8 @@ pub struct Push<'a> {
     pub to: &'a Reference,
     /// Kept with the manifest, so that a registry that tidies up leaves it.
     pub tag: String,
-    pub image: &'a Image,
+    /// Its own layers.
+    pub layers: Vec<&'a Blob>,
     pub base: &'a Base,
     /// Where the base is, and its registry.
     pub from: (&'a Client, &'a Reference),
@@ -184,11 +185,11 @@ impl Push<'_> {
             let _ = tokio::fs::create_dir_all(folder).await;
             let _ = tokio::fs::write(&note, text).await;
         }
-        let layers = self.image.layers.iter().filter(|layer| sent.contains(&layer.blob.digest)).count();
+        let layers = self.layers.iter().filter(|layer| sent.contains(&layer.digest)).count();
         Ok(Pushed {
             image: self.to.at(&self.on.manifest.digest),
             layers,
-            of: self.image.layers.len(),
+            of: self.layers.len(),
             bytes: self.client.sent().1 - before,
             took: start.elapsed(),
         })
@@ -199,7 +200,7 @@ impl Push<'_> {
     }
 
     fn own(&self) -> impl Iterator<Item = &Blob> {
-        std::iter::once(&self.on.config).chain(self.image.layers.iter().map(|layer| &layer.blob))
+        std::iter::once(&self.on.config).chain(self.layers.iter().copied())
     }
 
     fn digests(&self) -> impl Iterator<Item = Digest> {

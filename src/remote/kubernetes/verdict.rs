@@ -44,9 +44,9 @@ const HOPELESS: &[(&str, &str)] = &[
 pub fn judge(wanted: &Value, found: &Value, pods: &[Value]) -> Verdict {
     let name = told(wanted);
     let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let release = wanted["spec"]["template"]["metadata"]["labels"][RELEASE].as_str().unwrap_or_default();
+    let release = &wanted["spec"]["template"]["metadata"]["labels"][RELEASE];
     let of_release =
-        |pod: &&Value| pod["metadata"]["labels"][RELEASE] == release && pod["metadata"]["deletionTimestamp"].is_null();
+        |pod: &&Value| pod["metadata"]["labels"][RELEASE] == *release && pod["metadata"]["deletionTimestamp"].is_null();
     let pods: Vec<&Value> = pods.iter().filter(of_release).collect();
     for pod in &pods {
         if let Some(problem) = hopeless(pod) {

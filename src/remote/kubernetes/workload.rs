@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::manifests::{
     PORT, RELEASE, REPLICAS, THRIFT_PORT, WEB, Wanted, component, env_name, files_name, labels, object,
 };
+use super::trial;
 use crate::app::{Daemon, Queue};
 use crate::remote::settings::queue_name;
 
@@ -96,6 +97,22 @@ pub(super) fn queue(wanted: &Wanted, queue: &Queue) -> Value {
     template["spec"]["terminationGracePeriodSeconds"] = json!(queue.timeout.max(GRACE));
     let replicas = wanted.source.scale.get(&queue_name(&queue.name)).copied().unwrap_or(queue.workers);
     deployment(wanted, &component, replicas, template, Strategy::Rolling)
+}
+
+/// The services for trials: one pod, replaced and not rolled. It is of no release, so that none ends it.
+pub(super) fn services(wanted: &Wanted, component: &str, own: Value, data: Value) -> Value {
+    let process = Process { component, args: Vec::new(), memory: Memory::of(None), cpu_milli: 50 };
+    let mut template = template(wanted, &process);
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.remove(RELEASE);
+    }
+    let container = &mut template["spec"]["containers"][0];
+    if let (Some(container), Value::Object(own)) = (container.as_object_mut(), own) {
+        container.remove("envFrom");
+        container.extend(own);
+    }
+    template["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}, data]);
+    deployment(wanted, component, 1, template, Strategy::Replaced)
 }
 
 /// Runs to its end once, and is not tried again.
@@ -223,7 +240,8 @@ fn environment(wanted: &Wanted) -> Value {
         // The image is read-only.
         ("PYTHONPYCACHEPREFIX", "/tmp/pycache"),
     ];
-    let services = wanted.cluster.services.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let trial = trial::environment(wanted);
+    let services = wanted.cluster.services.iter().chain(&trial).map(|(name, value)| (name.as_str(), value.as_str()));
     own.into_iter().chain(services).map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 

@@ -439,7 +439,8 @@ fn settle(inner: &mut Inner, path: &str) {
     let Some(object) = inner.objects.get(path).cloned() else { return };
     let labels = object["spec"]["template"]["metadata"]["labels"].clone();
     let selector = object["spec"]["selector"]["matchLabels"].clone();
-    let release = labels["dae.dev/release"].as_str().unwrap().to_owned();
+    // One that is of no release has no label of it.
+    let release = labels["dae.dev/release"].as_str().unwrap_or_default().to_owned();
     let fate = inner.fates.get(&release).copied().unwrap_or(Fate::Good);
     let wanted = object["spec"]["replicas"].as_u64().unwrap();
     let name = object["metadata"]["name"].as_str().unwrap();

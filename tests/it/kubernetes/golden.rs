@@ -34,13 +34,14 @@ pub fn cluster() -> Cluster {
         storage_class: None,
         pull_secret: None,
         services: BTreeMap::new(),
+        trial: false,
     }
 }
 
 fn source(manifest: Manifest, files: &[String]) -> Source {
     let release = "r7".to_owned();
     let (protected, files_of) = (files.to_vec(), release.clone());
-    Source { manifest, release, protected, files_of, env_of: None, scale: BTreeMap::new() }
+    Source { manifest, release, protected, files_of, env_of: None, scale: BTreeMap::new(), trial: None }
 }
 
 pub fn objects(app_yaml: &str, cluster: &Cluster, files: &[String]) -> Vec<Value> {
@@ -116,6 +117,30 @@ fn every_key_of_app_yaml() {
     cluster.pull_secret = Some("ghcr".into());
     cluster.services = dae::remote::cluster::service("memcache", "cache:11211").unwrap().into_iter().collect();
     golden("whole", &objects(WHOLE, &cluster, &["local_config.py".into(), "secrets/key".into()]));
+}
+
+/// memcache has an address; the others are beside the app, and keep what is theirs on a volume.
+#[test]
+fn services_for_trials() {
+    let mut cluster = cluster();
+    cluster.trial = true;
+    cluster.storage_class = Some("nfs".into());
+    cluster.services = dae::remote::cluster::service("memcache", "cache:11211").unwrap().into_iter().collect();
+    let app_yaml = "application: hello\nhandlers: [{url: /.*, wsgi_app: app:app}]\n";
+    let (manifest, _) = Manifest::parse(Path::new("app.yaml"), app_yaml.as_bytes()).unwrap();
+    let [image, trial] = [b"image", b"trial"].map(|name| cluster.registry.at(&Digest::of(name)));
+    let source = Source { trial: Some(trial), ..source(manifest, &[]) };
+    let wanted = Wanted { app: &source.manifest.application, cluster: &cluster, image: &image, source: &source };
+    let objects = manifests(&wanted).unwrap();
+    golden("trial", &objects);
+    // A release does not end them.
+    let next = Source { release: "r8".into(), ..source.clone() };
+    let later = manifests(&Wanted { source: &next, ..wanted }).unwrap();
+    let template = |objects: &[Value]| {
+        let is_it = |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["name"] == "hello-services";
+        objects.iter().find(is_it).unwrap()["spec"]["template"].clone()
+    };
+    assert_eq!(template(&objects), template(&later));
 }
 
 /// What is there for a time: commands that run once, a release that is tried, and what was set for the app.

@@ -104,12 +104,17 @@ fn the_deployment_that_is_printed_is_run_by_podman_and_answers() {
 
     guestbook(&place);
     place.write("guestbook/who.py", WHO);
-    remote_with_base(&place, &registry, &registry.host(), &["--no-check"]);
+    remote_with_base(&place, &registry, &registry.host(), &["--no-check", "--trial"]);
     let printed = place.dae(["-C", "guestbook", "deploy", "--output", "yaml", "--json"]).ok().json();
     let objects = printed["objects"].as_array().unwrap();
-    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap().clone();
-    place.write("deployment.json", for_podman(deployment.clone()).to_string());
-    podman.podman(&["kube", "play", "--network", "none", "--tls-verify=false", "deployment.json"]).ok();
+    let play = |name: &str| {
+        let is_it = |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["name"] == name;
+        let deployment = objects.iter().find(is_it).unwrap().clone();
+        place.write("deployment.json", for_podman(deployment.clone()).to_string());
+        podman.podman(&["kube", "play", "--network", "none", "--tls-verify=false", "deployment.json"]).ok();
+        deployment
+    };
+    let deployment = play("guestbook-web");
 
     let container = "guestbook-web-pod-0-app";
     let pid = podman.inspect(container)["State"]["Pid"].as_u64().unwrap().to_string();
@@ -147,6 +152,22 @@ fn the_deployment_that_is_printed_is_run_by_podman_and_answers() {
         .podman(&["exec", container, "python3", "-s", "-S", "/dae/runtime/dae/container.py", "run", "who.py"])
         .ok();
     assert_eq!(ran.stdout.trim(), "app=read-only tmp=writable env=production release=True", "{}", ran.raw());
+
+    // The services for trials are this dae in a container of its own.
+    play("guestbook-services");
+    let services = "guestbook-services-pod-0-app";
+    let pid = podman.inspect(services)["State"]["Pid"].as_u64().unwrap();
+    let ask = "until exec 3<>/dev/tcp/127.0.0.1/11211; do sleep 0.1; done; printf 'set a 0 0 1\\r\\nx\\r\\n' >&3; head -1 <&3";
+    let words = [
+        "60".to_owned(),
+        "nsenter".into(),
+        format!("--net=/proc/{pid}/ns/net"),
+        "bash".into(),
+        "-c".into(),
+        ask.into(),
+    ];
+    let said = place.command("timeout", words).run();
+    assert_eq!(said.stdout.trim(), "STORED", "{} {}", said.raw(), podman.podman(&["logs", services]).run().raw());
 
     // It ends when it is told, in its time.
     podman.podman(&["stop", "-t", "60", container]).ok();

@@ -20,7 +20,7 @@ const HEAD: &str = "/api/v1/namespaces/shop/configmaps/hello-dae";
 pub struct Stage {
     pub place: Place,
     pub cluster: Cluster,
-    registry: Registry,
+    pub registry: Registry,
 }
 
 impl Stage {
