@@ -1,14 +1,20 @@
 """The request that is being answered: known to whatever runs on its behalf, in its thread, its greenlet or its task."""
 
 import contextvars
+import errno
 import os
 import re
+import sys
+import traceback
 
 from dae import report
 from dae.thrift import about
 
 # {"url": ..., "method": ..., "identity": the gateway's word on who asks, or None, "id": ...}; None outside a request.
 current = contextvars.ContextVar("dae_request", default=None)
+
+# Whoever asked is there no more.
+GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
 def of_wsgi(environ):
@@ -58,12 +64,25 @@ def answer(target, environ, start_response):
     except StopIteration:
         # What gunicorn takes for: the connection is used up.
         raise
+    except OSError as error:
+        report.exception(error)
+        if error.errno in GONE:
+            raise
+        # gunicorn would take it for one of its own connection's, and hang up without an answer.
+        return failed(environ, start_response)
     except Exception as error:
         report.exception(error)
         raise
     finally:
         if body is None:
             current.set(None)
+
+
+def failed(environ, start_response):
+    """The answer of an application that raised what is being handled; where its own had begun, that is raised again."""
+    traceback.print_exc(file=environ["wsgi.errors"])
+    start_response("500 Internal Server Error", [("Content-Type", "text/html")], sys.exc_info())
+    return [b"<html><head><title>Internal Server Error</title></head><body><h1>Internal Server Error</h1></body></html>"]
 
 
 class Body:

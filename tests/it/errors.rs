@@ -147,6 +147,22 @@ fn frameworks_that_catch_everything_and_asgi_and_daemons_are_heard() {
     assert_eq!(serve.stop().code, 0);
 }
 
+#[test]
+fn what_the_system_refuses_an_app_is_answered_as_its_error() {
+    let place = app("    open('/no/such/file')");
+    let (mut serve, port) = serve_plain(&place);
+    let mut http = Http::open(port);
+    // On one connection: it is the app's error and not the connection's.
+    for _ in 0..2 {
+        let answer = http.get("app.localhost", "/").unwrap();
+        assert!(answer.status == 500 && answer.text().contains("Internal Server Error"), "{answer:?}");
+    }
+    serve.until("FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file'");
+    let found = until(&place, |found| !found.is_empty() && found[0]["count"] == 2);
+    assert_eq!(found[0]["kind"], "FileNotFoundError");
+    assert_eq!(serve.stop().code, 0);
+}
+
 fn serve_plain(place: &Place) -> (crate::harness::Running, u16) {
     let port = crate::harness::free_port();
     let mut serve = place.dae(["serve", "app", "--port", &port.to_string()]).spawn();

@@ -173,6 +173,21 @@ mod tests {
                   },
                   {
                     "abs_path": "[ROOT]/local_config.py"
+                  },
+                  {
+                    "abs_path": "/elsewhere/x.py",
+                    "context_line": "password = ask()",
+                    "vars": {
+                      "api_key": "[Filtered]",
+                      "author": "'[Filtered]'",
+                      "conf": "{'passwd': [Filtered], 'host': 'h'}",
+                      "dsn": "mysql://u:[Filtered]@h/db",
+                      "inner": {
+                        "client_secret": "[Filtered]"
+                      },
+                      "password": "[Filtered]",
+                      "token": null
+                    }
                   }
                 ]
               }
@@ -189,7 +204,20 @@ mod tests {
               true
             ]
           },
-          "message": "login with [Filtered] failed at 14711"
+          "message": "login with [Filtered] failed at 14711",
+          "request": {
+            "env": [
+              [
+                "X-Api-Key",
+                "[Filtered]"
+              ]
+            ],
+            "headers": {
+              "Cookie": "[Filtered]",
+              "Host": "h"
+            },
+            "query_string": "token=[Filtered]&x=1"
+          }
         }
         "#);
     }
