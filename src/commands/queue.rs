@@ -16,7 +16,7 @@ use crate::remote::Client;
 use crate::remote::api::{PauseQueue, Retried};
 use crate::services::queue;
 use crate::services::queue::look::{self, Job, Queue, Wanted};
-use crate::term::{Done, Paint, Text};
+use crate::term::{Done, Paint, Report, Text};
 
 /// What waits, what is under way and what failed in the app's task queues
 ///
@@ -123,7 +123,7 @@ fn here(command: Command, mut client: queue::Client, app: &App, services: &Servi
         Command::Run(args) => run_one(&args, app, services, context),
         Command::Retry(RetryArgs { all: Some(queue), .. }) => {
             let count = look::retry_all(client, &queue)?;
-            retried(context, format!("{count} jobs of `{queue}`"))
+            Ok(retried(context, format!("{count} jobs of `{queue}`")))
         }
         Command::Retry(RetryArgs { jobs, .. }) => {
             for job in jobs {
@@ -134,7 +134,7 @@ fn here(command: Command, mut client: queue::Client, app: &App, services: &Servi
         }
         Command::Pause(args) => {
             look::pause(client, &args.queue, args.seconds)?;
-            args.done(context)
+            Ok(args.done(context))
         }
         Command::Drain(args) => drain(&args, context, || look::counts(client, &args.queue)),
     }
@@ -158,7 +158,7 @@ fn there(command: Command, client: &Client, app: &AppName, context: &Context) ->
             .hint("`dae ps` shows whether they run, `dae logs --process queue.NAME` what they say")),
         Command::Retry(RetryArgs { all: Some(queue), .. }) => {
             let Retried { retried: count } = block_on(client.order(app, &["queues", &queue, "retry"], &()))?;
-            retried(context, format!("{count} jobs of `{queue}`"))
+            Ok(retried(context, format!("{count} jobs of `{queue}`")))
         }
         Command::Retry(RetryArgs { jobs, .. }) => {
             for job in jobs {
@@ -171,7 +171,7 @@ fn there(command: Command, client: &Client, app: &AppName, context: &Context) ->
         Command::Pause(args) => {
             let change = PauseQueue { seconds: args.seconds };
             block_on(client.order::<PauseQueue>(app, &["queues", &args.queue, "pause"], &change))?;
-            args.done(context)
+            Ok(args.done(context))
         }
         Command::Drain(args) => {
             drain(&args, context, || Ok(queues()?.queues.into_iter().find(|queue| queue.name == args.queue)))
@@ -186,17 +186,17 @@ impl JobArgs {
 }
 
 impl PauseArgs {
-    fn done(&self, context: &Context) -> Outcome {
+    fn done(&self, context: &Context) -> Box<dyn Report> {
         let Self { queue, seconds } = self;
         let text = if *seconds == 0 { format!("`{queue}` goes on") } else { format!("`{queue}` for {seconds} s") };
         context.say("paused", text);
-        Ok(Box::new(Done::default()))
+        Box::new(Done::default())
     }
 }
 
-fn retried(context: &Context, what: String) -> Outcome {
+fn retried(context: &Context, what: String) -> Box<dyn Report> {
     context.say("retried", what);
-    Ok(Box::new(Done::default()))
+    Box::new(Done::default())
 }
 
 #[derive(Debug, Serialize, Deserialize)]
