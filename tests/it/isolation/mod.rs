@@ -146,6 +146,8 @@ impl Pair {
         let permdir = of("DAE_PERMDIR");
         let folder = |path: &Path| path.to_string_lossy().into_owned();
         std::fs::write(Path::new(permdir).join("kept"), "of right").unwrap();
+        let visits = node.join("access/right.log");
+        assert!(visits.is_file());
         let mut services = json!({
             "memcache": [at("DAE_MEMCACHE"), "version\r\n"],
             "beansdb": [at("DAE_BEANSDB"), "version\r\n"],
@@ -165,7 +167,7 @@ impl Pair {
             "files": {
                 "code": format!("{root}/app.py"), "secret": format!("{root}/secret.py"),
                 "permanent": format!("{permdir}/kept"), "store": node.join("store.sqlite"), "key": node.join("key"),
-                "log": node.join("logs/right/web.log"), "shadow": "/etc/shadow", "sockets": "/proc/1/net/unix",
+                "log": node.join("logs/right/web.log"), "visits": visits, "shadow": "/etc/shadow", "sockets": "/proc/1/net/unix",
             },
             "folders": {
                 "code": root, "permanent": permdir, "data": folder(&self.own("right").join("data")),

@@ -26,7 +26,7 @@ pub const CACHE: &str = "cache";
 
 /// What others than the node use, and what is made when the node runs.
 const SHARED: &[&str] = &["apps", "sites", "runtimes"];
-const PRIVATE: &[&str] = &["blobs", "layers", "logs", "cron", "runs"];
+const PRIVATE: &[&str] = &["access", "blobs", "layers", "logs", "cron", "runs"];
 
 /// The first folder on the way to `path` that users without a name cannot go through.
 pub fn closed(path: &Path) -> Option<PathBuf> {
