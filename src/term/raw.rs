@@ -38,7 +38,6 @@ impl Raw {
         Ok(taken)
     }
 
-    #[expect(clippy::unused_self, reason = "only who has the terminal writes to it")]
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush())

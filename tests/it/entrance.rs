@@ -69,9 +69,9 @@ fn an_app_is_spared_too_many_and_too_large_requests() {
     let waits = waits.replace("environ['QUERY_STRING']", "os.environ['DAE_PERMDIR'] + '/' + environ['QUERY_STRING']");
     remote.place.write("daetest/app.py", format!("import os\n{waits}"));
     remote.deploy();
-    let post = |body: &[u8]| Http::open(remote.port).send("POST", &remote.site(), "/", &[BROWSER], body).unwrap();
-    assert_eq!(post(&[b'x'; 1024]).text(), "1024");
-    let large = post(&[b'x'; 1025]);
+    let send = |body: &[u8]| Http::open(remote.port).send("POST", &remote.site(), "/", &[BROWSER], body).unwrap();
+    assert_eq!(send(&[b'x'; 1024]).text(), "1024");
+    let large = send(&[b'x'; 1025]);
     assert_eq!(large.status, 413);
     assert!(large.text().contains("<h1>This is too large</h1>"), "{}", large.text());
     assert!(large.text().contains("1024 bytes"), "{}", large.text());

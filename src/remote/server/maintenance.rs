@@ -85,7 +85,7 @@ pub fn page(closure: &Closure, wants: Wants) -> Response {
     response
 }
 
-fn told(app: AppName, closure: Option<&Closure>) -> Answer {
+fn told(app: AppName, closure: Option<&Closure>) -> axum::response::Response {
     let own_page = closure.is_some_and(|closure| closure.page.is_some());
     let told = match closure {
         None => Maintenance { app, on: false, since: None, by: None, message: None, retry_after_s: None, own_page },
@@ -99,13 +99,13 @@ fn told(app: AppName, closure: Option<&Closure>) -> Answer {
             own_page,
         },
     };
-    Ok(Json(told).into_response())
+    Json(told).into_response()
 }
 
 async fn show(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>) -> Answer {
     let app = caller.may(Verb::Read, &app)?;
     let closure = server.closed.get(&app);
-    told(app, closure.as_deref())
+    Ok(told(app, closure.as_deref()))
 }
 
 async fn close(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path<String>, body: Body) -> Answer {
@@ -130,7 +130,7 @@ async fn close(State(server): State<Arc<Server>>, caller: Caller, Path(app): Pat
     blocking(move || {
         server.store.close_app(&app, &closure)?;
         server.closed.set(app.clone(), Some(closure.clone()));
-        told(app, Some(&closure))
+        Ok(told(app, Some(&closure)))
     })
     .await
 }
@@ -140,7 +140,7 @@ async fn open(State(server): State<Arc<Server>>, caller: Caller, Path(app): Path
     blocking(move || {
         server.store.open_app(&app)?;
         server.closed.set(app.clone(), None);
-        told(app, None)
+        Ok(told(app, None))
     })
     .await
 }
