@@ -78,6 +78,37 @@ fn anything() -> impl Strategy<Value = String> {
     proptest::collection::vec(word, 0..60).prop_map(|words| words.concat())
 }
 
+/// Every problem names a place, and it is one of the file.
+fn has_places(problem: &Problem, text: &str) {
+    for problem in std::iter::once(problem).chain(&problem.others) {
+        let place = problem.place.as_ref().unwrap_or_else(|| panic!("no place: {problem:?}\n{text}"));
+        let line = text.split('\n').nth(place.line - 1).expect("a line of the file").trim_end_matches('\r');
+        assert_eq!(place.text.trim_start_matches('\u{feff}'), line.trim_start_matches('\u{feff}'));
+        let end = place.column + place.length;
+        assert!(place.column >= 1 && end <= line.chars().count() + 2, "{place:?}");
+    }
+}
+
+/// From, to, and where a copy of it goes; without that it is taken out.
+type Edit = (proptest::sample::Index, u8, Option<proptest::sample::Index>);
+
+fn edited(text: String, (from, length, to): Edit) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    if letters.is_empty() {
+        return text;
+    }
+    let from = from.index(letters.len());
+    let end = (from + usize::from(length)).min(letters.len());
+    match to.map(|to| to.index(letters.len())) {
+        None => drop(letters.drain(from..end)),
+        Some(to) => {
+            let copy = letters[from..end].to_vec();
+            letters.splice(to..to, copy);
+        }
+    }
+    letters.into_iter().collect()
+}
+
 /// Where something may stand between fields, functions or values, or nothing.
 const SEPARATOR: &str = "\0";
 
@@ -151,16 +182,30 @@ fn package(text: String) -> Vec<dae::thrift::Written> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    // `PROPTEST_CASES=100000` looks longer.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_fault_of_anything_is_at_a_place_of_it(text in anything()) {
         if let Err(problem) = dae::thrift::parse(Path::new("any.thrift"), &text) {
-            for problem in std::iter::once(&problem).chain(&problem.others) {
-                let place = problem.place.as_ref().expect("a place");
-                let line = text.split('\n').nth(place.line - 1).expect("a line of the file").trim_end_matches('\r');
-                prop_assert_eq!(place.text.trim_start_matches('\u{feff}'), line.trim_start_matches('\u{feff}'));
-                prop_assert!(place.column >= 1 && place.column + place.length <= line.chars().count() + 2, "{place:?}");
+            has_places(&problem, &text);
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_a_good_file_is_read_or_refused_at_a_place(edits in proptest::collection::vec(any::<Edit>(), 1..6)) {
+        let read = |file| std::fs::read_to_string(folder("good").join(file)).unwrap();
+        let text = edits.into_iter().fold(read("every.thrift"), edited);
+        let texts = [(PathBuf::from("every.thrift"), text.clone()), (PathBuf::from("shared.thrift"), read("shared.thrift"))];
+        match Interfaces::of_texts(&texts.into()) {
+            // Which file includes which is told by whoever reads them from a folder.
+            Err(problem) if problem.code == "thrift.include" => {}
+            Err(problem) => has_places(&problem, &text),
+            Ok(all) => {
+                if let Err(problem) = service_package(&all) {
+                    has_places(&problem, &text);
+                }
+                prop_assert!(dae::thrift::compare(&all, &all, &[]).is_empty());
             }
         }
     }
