@@ -148,7 +148,8 @@ impl Text for Report {
 pub fn run(context: &Context, app: &App, mut target: Target, flags: Flags, said: Said) -> Outcome {
     let start = Instant::now();
     if let Some(release) = said.attach {
-        let arrived = block_on(async { watched(attach(context, app, &target, &flags, release), Some(release)).await })?;
+        let attached = Box::pin(attach(context, app, &target, &flags, release));
+        let arrived = block_on(watched(attached, Some(release)))?;
         return finish(context, app, target, String::new(), arrived, start.elapsed());
     }
     let packed = cluster::pack(context, app, &mut target)?;

@@ -127,13 +127,13 @@ impl Logs<'_> {
         tail: Option<usize>,
         send: UnboundedSender<(Said, Option<Timestamp>)>,
     ) -> (String, Option<u64>) {
-        let mut path = format!("{}&follow=true&timestamps=true", self.path(&pod.name));
-        match (from, tail) {
+        let begin = match (from, tail) {
             // Whole seconds is what an API server takes; what came twice is told by its time.
-            (Some(from), _) => path.push_str(&format!("&sinceTime={}", from.strftime("%Y-%m-%dT%H:%M:%SZ"))),
-            (None, Some(tail)) => path.push_str(&format!("&tailLines={tail}")),
-            (None, None) => {}
-        }
+            (Some(from), _) => format!("&sinceTime={}", from.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            (None, Some(tail)) => format!("&tailLines={tail}"),
+            (None, None) => String::new(),
+        };
+        let path = format!("{}&follow=true&timestamps=true{begin}", self.path(&pod.name));
         let mut tell = |text: String| {
             let (at, line) = timed(&text);
             if at.is_none() || at > from {
@@ -141,13 +141,11 @@ impl Logs<'_> {
                 let _ = send.send((said, at));
             }
         };
-        match self.api.lines(&path, &mut tell).await {
-            Ok(()) => (pod.name, Some(pod.restarts)),
-            Err(_) => {
-                tokio::time::sleep(BREATH).await;
-                (pod.name, None)
-            }
+        if self.api.lines(&path, &mut tell).await.is_ok() {
+            return (pod.name, Some(pod.restarts));
         }
+        tokio::time::sleep(BREATH).await;
+        (pod.name, None)
     }
 
     fn path(&self, pod: &str) -> String {
