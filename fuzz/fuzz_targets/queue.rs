@@ -3,6 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    dae::services::queue::read_all(bytes, 64);
+const LARGEST: u32 = 64;
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (piece, bytes) = input;
+    let read = |piece| dae::services::queue::read_all(bytes, piece, LARGEST);
+    assert_eq!(read(usize::from(piece)), read(bytes.len()));
 });

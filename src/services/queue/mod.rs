@@ -99,9 +99,13 @@ pub async fn serve(listener: impl Into<Guarded<TcpListener>>, settings: Settings
     server::serve(listener.into(), settings, tell, stop).await;
 }
 
-/// What the reader makes of a client's bytes; for the fuzzer.
-pub fn read_all(bytes: &[u8], max_job: u32) -> usize {
+/// What the reader makes of a client's bytes that come in pieces of that size; for the fuzzer.
+pub fn read_all(bytes: &[u8], piece: usize, max_job: u32) -> Vec<String> {
     let mut input = input::Input::new(max_job);
-    input.buffer().extend_from_slice(bytes);
-    std::iter::from_fn(|| input.next()).count()
+    let mut requests = Vec::new();
+    for piece in bytes.chunks(piece.max(1)) {
+        input.buffer().extend_from_slice(piece);
+        requests.extend(std::iter::from_fn(|| input.next()).map(|request| format!("{request:?}")));
+    }
+    requests
 }
