@@ -38,7 +38,7 @@ impl Between {
                 std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
                 let (tell, went_on) = (tell.clone(), went_on.clone());
                 std::thread::spawn(move || {
-                    let mut buffer = [0; 64 << 10];
+                    let mut buffer = vec![0; 64 << 10];
                     while let Ok(read @ 1..) = client.read(&mut buffer) {
                         if String::from_utf8_lossy(&buffer[..read]).contains(words) {
                             // A test that is over hears nothing.
