@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 const DAE: &str = env!("CARGO_BIN_EXE_dae");
 const PACKAGES: &[&str] =
     &["flask==3.1.2", "gunicorn==23.0.0", "inotify==0.2.12", "uvicorn==0.38.0", "watchfiles==1.1.1"];
+/// What an app that takes long to import has besides.
+const HEAVY: &[&str] = &["numpy==2.3.5", "pandas==2.3.3", "SQLAlchemy==2.0.44", "Django==5.2.8"];
+const HEAVY_IMPORTS: &str = "import django.db.models\nimport numpy\nimport pandas\nimport sqlalchemy.orm\n";
 const WATCHDOG: &str = "watchdog<7";
 /// Longer than the pauses of those that look for changes by the clock.
 const GIVE_UP: Duration = Duration::from_secs(30);
@@ -23,6 +26,7 @@ const POLL: Duration = Duration::from_millis(1);
 /// No reload can do with less: a fork of a Python that has the packages, and the import of the app in it.
 const FLOOR: &str = "
 import os, sys
+exec(sys.argv[1])
 import flask, werkzeug.test
 print('up', flush=True)
 for line in sys.stdin:
@@ -35,18 +39,18 @@ for line in sys.stdin:
 ";
 
 /// Each edit changes the file's size: bytecode is told apart by size and second.
-fn app_py(edit: usize) -> String {
+fn app_py(imports: &str, edit: usize) -> String {
     let filler = "#".repeat(edit + 1);
     format!(
-        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.route('/')\ndef index():\n    return 'v{edit}'  {filler}\n"
+        "{imports}from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.route('/')\ndef index():\n    return 'v{edit}'  {filler}\n"
     )
 }
 
 /// The same packages, the same answer.
-fn asgi_py(edit: usize) -> String {
+fn asgi_py(imports: &str, edit: usize) -> String {
     let filler = "#".repeat(edit + 1);
     format!(
-        "import flask\n\n\nasync def app(scope, receive, send):\n    assert scope['type'] == 'http'\n    \
+        "{imports}import flask\n\n\nasync def app(scope, receive, send):\n    assert scope['type'] == 'http'\n    \
          await send({{'type': 'http.response.start', 'status': 200, 'headers': []}})\n    \
          await send({{'type': 'http.response.body', 'body': b'v{edit}'}})  {filler}\n"
     )
@@ -61,7 +65,8 @@ struct Contender {
     name: &'static str,
     child: Child,
     file: PathBuf,
-    text: fn(usize) -> String,
+    text: fn(&str, usize) -> String,
+    imports: &'static str,
     how: How,
     took: Vec<Duration>,
     failed: usize,
@@ -108,7 +113,7 @@ impl Contender {
     /// Saves edit number `edit` and waits for its answer.
     fn edit(&mut self, edit: usize) {
         let wanted = format!("v{edit}");
-        std::fs::write(&self.file, (self.text)(edit)).unwrap();
+        std::fs::write(&self.file, (self.text)(self.imports, edit)).unwrap();
         let saved = Instant::now();
         match &mut self.how {
             How::Http(port) => loop {
@@ -132,6 +137,8 @@ impl Contender {
 }
 
 struct Bench {
+    /// What the app imports besides.
+    imports: &'static str,
     dir: PathBuf,
     venv: PathBuf,
     watchdog: PathBuf,
@@ -142,7 +149,7 @@ impl Bench {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
         let (venv, watchdog) = (cache.join("venv"), cache.join("watchdog"));
         let done = cache.join("done");
-        let list = format!("{PACKAGES:?} {WATCHDOG}");
+        let list = format!("{PACKAGES:?} {HEAVY:?} {WATCHDOG}");
         if std::fs::read_to_string(&done).ok().as_deref() != Some(&list) {
             let _ = std::fs::remove_dir_all(&cache);
             std::fs::create_dir_all(&cache).unwrap();
@@ -151,21 +158,23 @@ impl Bench {
             };
             run(Path::new("python3"), &["-m", "venv", venv.to_str().unwrap()]);
             let pip = venv.join("bin/pip");
-            run(&pip, &[&["install", "-q"], PACKAGES].concat());
+            run(&pip, &[&["install", "-q"], PACKAGES, HEAVY].concat());
             run(&pip, &["install", "-q", "--target", watchdog.to_str().unwrap(), WATCHDOG]);
             std::fs::write(done, list).unwrap();
         }
         let dir = cache.join("apps");
         let _ = std::fs::remove_dir_all(&dir);
-        Self { dir, venv, watchdog }
+        Self { imports: "", dir, venv, watchdog }
     }
 
     fn app(&self, name: &str) -> PathBuf {
-        let app = self.dir.join(name.replace([' ', '-', ':'], ""));
+        let kind = if self.imports.is_empty() { "light" } else { "heavy" };
+        let app = self.dir.join(kind).join(name.replace([' ', '-', ':'], ""));
         std::fs::create_dir_all(&app).unwrap();
-        std::fs::write(app.join("app.py"), app_py(0)).unwrap();
-        std::fs::write(app.join("asgi.py"), asgi_py(0)).unwrap();
-        std::fs::write(app.join("pip-req.txt"), format!("{}\n", PACKAGES[0])).unwrap();
+        std::fs::write(app.join("app.py"), app_py(self.imports, 0)).unwrap();
+        std::fs::write(app.join("asgi.py"), asgi_py(self.imports, 0)).unwrap();
+        let heavy = if self.imports.is_empty() { &[] } else { HEAVY };
+        std::fs::write(app.join("pip-req.txt"), [&PACKAGES[..1], heavy].concat().join("\n")).unwrap();
         std::fs::write(app.join("app.yaml"), "application: bench\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n")
             .unwrap();
         app
@@ -204,19 +213,21 @@ impl Bench {
             assert!(since.elapsed() < GIVE_UP * 4, "{name} does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
-        let (file, text): (_, fn(usize) -> String) = if asgi { ("asgi.py", asgi_py) } else { ("app.py", app_py) };
-        Contender { name, child, file: app.join(file), text, how: How::Http(port), took: Vec::new(), failed: 0 }
+        let (file, text): (_, fn(&str, usize) -> String) = if asgi { ("asgi.py", asgi_py) } else { ("app.py", app_py) };
+        let (file, how, imports) = (app.join(file), How::Http(port), self.imports);
+        Contender { name, child, file, text, imports, how, took: Vec::new(), failed: 0 }
     }
 
     fn floor(&self) -> Contender {
         let name = "the floor: fork, import";
         let app = self.app(name);
-        let mut command = self.command(&app, &["python", "-c", FLOOR]);
+        let mut command = self.command(&app, &["python", "-c", FLOOR, self.imports]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut from = BufReader::new(child.stdout.take().unwrap());
         from.read_line(&mut String::new()).unwrap();
         let how = How::Pipe(child.stdin.take().unwrap(), from);
-        Contender { name, child, file: app.join("app.py"), text: app_py, how, took: Vec::new(), failed: 0 }
+        let (file, imports) = (app.join("app.py"), self.imports);
+        Contender { name, child, file, text: app_py, imports, how, took: Vec::new(), failed: 0 }
     }
 }
 
@@ -277,8 +288,14 @@ fn starts(bench: &Bench) {
 
 fn main() {
     let edits = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(20);
-    let bench = Bench::prepare();
+    let mut bench = Bench::prepare();
     starts(&bench);
+    saves(&bench, edits, "hello, world");
+    bench.imports = HEAVY_IMPORTS;
+    saves(&bench, edits, "with numpy, pandas, SQLAlchemy and Django");
+}
+
+fn saves(bench: &Bench, edits: usize, app: &str) {
     let gunicorn = ["gunicorn", "-b", "BIND", "--reload", "--reload-engine"];
     let mut contenders = [
         bench.start("dae serve", &[DAE, "serve", "--port", "PORT"]),
@@ -297,7 +314,7 @@ fn main() {
             contender.edit(edit);
         }
     }
-    println!("\n| save to new answer, {edits} edits | median | least to most | times dae | failed requests |");
+    println!("\n| save to new answer, {edits} edits, {app} | median | least to most | times dae | failed requests |");
     println!("|---|---|---|---|---|");
     let dae = figures(&contenders[0].took).0;
     for contender in &contenders {

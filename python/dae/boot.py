@@ -14,6 +14,7 @@ Run as a program: ``python boot.py`` with the value in ``DAE_BOOT``. Its keys:
     learn       whether "learned" is wanted
     environment SDK | production
     likeness    path of the file that tells what the process is like, for --verify-reload; or null
+    gate        path of a file: the app is imported once nobody holds its lock (flock); or null
     env         the variables that are this generation's own: for parent.py; here they are set already
 """
 

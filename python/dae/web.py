@@ -47,6 +47,8 @@ class Server(gunicorn.app.base.BaseApplication):
             self.cfg.set(name, value)
 
     def load(self):
+        if self.config.get("gate"):
+            wait(self.config["gate"])
         try:
             return application(self.config)
         # Whatever ends an import, sys.exit() included, is told as the app's failure.
@@ -54,6 +56,17 @@ class Server(gunicorn.app.base.BaseApplication):
             tell(self.config, {"broken": source.explain(error, self.config["root"])})
             # The code by which a gunicorn worker says that its app cannot be loaded.
             sys.exit(4)
+
+
+def wait(gate):
+    """Returns when nobody holds the lock of the file `gate`: the app is wanted now."""
+    import fcntl
+    import importlib
+
+    with open(gate) as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    # What was listed while this waited may be out of date.
+    importlib.invalidate_caches()
 
 
 def ready(config):

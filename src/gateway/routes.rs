@@ -37,7 +37,7 @@ pub struct Routes {
 pub struct Lease {
     pub upstream: Arc<Upstream>,
     /// As of the moment of the lease, so that no word to end is missed.
-    cuts: watch::Receiver<u64>,
+    cuts: u64,
     /// Which of two it is was drawn just now, and the visitor should remember it.
     pub(super) drawn: Option<Drawn>,
 }
@@ -47,14 +47,14 @@ impl Lease {
         if !upstream.count_lease() {
             return Err(NoLease::Full);
         }
-        Ok(Self { upstream: upstream.clone(), cuts: upstream.cuts.subscribe(), drawn })
+        Ok(Self { upstream: upstream.clone(), cuts: *upstream.cuts.borrow(), drawn })
     }
 
     /// Ready when what does not end by itself is to end.
     pub(super) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut cuts = self.cuts.clone();
+        let (mut cuts, known) = (self.upstream.cuts.subscribe(), self.cuts);
         // The sender lives in the upstream; should that be gone, so is the conversation.
-        async move { drop(cuts.changed().await) }
+        async move { drop(cuts.wait_for(|count| *count != known).await) }
     }
 }
 
@@ -125,20 +125,16 @@ impl Routes {
     /// Waits, for `patience` at most, until `host` serves, and takes a lease. What is tried is for visitors only.
     pub async fn lease(&self, host: &str, patience: Duration, visitor: Option<Visitor<'_>>) -> Result<Lease, NoLease> {
         let mut route = match self.cell(host) {
-            Some(cell) => cell.subscribe(),
+            Some(cell) => match now(&cell.borrow(), visitor) {
+                Some(answer) => return answer,
+                None => cell.subscribe(),
+            },
             None => return Err(NoLease::UnknownHost),
         };
         let deadline = tokio::time::Instant::now() + patience;
         loop {
-            // Counting happens under the guard of `borrow`: a change of the route waits for it, so none is missed.
-            match &*route.borrow_and_update() {
-                Route::Serving(upstream) => return Lease::on(upstream, None),
-                Route::Split(split) => {
-                    let (upstream, drawn) = visitor.map_or((&split.rest, None), |visitor| split.pick(visitor));
-                    return Lease::on(upstream, drawn);
-                }
-                Route::Broken(problem) => return Err(NoLease::Broken(problem.clone())),
-                Route::Held => {}
+            if let Some(answer) = now(&route.borrow_and_update(), visitor) {
+                return answer;
             }
             match tokio::time::timeout_at(deadline, route.changed()).await {
                 Ok(Ok(())) => {}
@@ -146,6 +142,20 @@ impl Routes {
                 Err(_) => return Err(NoLease::OutOfPatience),
             }
         }
+    }
+}
+
+/// The answer where there is one already. `route` is guarded while this counts the lease: a change of it waits, so nobody
+/// is missed.
+fn now(route: &Route, visitor: Option<Visitor<'_>>) -> Option<Result<Lease, NoLease>> {
+    match route {
+        Route::Serving(upstream) => Some(Lease::on(upstream, None)),
+        Route::Split(split) => {
+            let (upstream, drawn) = visitor.map_or((&split.rest, None), |visitor| split.pick(visitor));
+            Some(Lease::on(upstream, drawn))
+        }
+        Route::Broken(problem) => Some(Err(NoLease::Broken(problem.clone()))),
+        Route::Held => None,
     }
 }
 

@@ -24,7 +24,9 @@
 //! | `DAE_USERS` | under `dae serve`: the file of the users one has been |
 //! | `DAE_RELEASE` | on a remote: the release that brought the code, `r42`; a rollback to it keeps the name |
 
-use super::Generation;
+use std::collections::HashMap;
+
+use super::{Generation, Settings};
 
 /// Variables of ours that are no business of an app, and one that would hide its bytecode cache.
 const WITHHELD: &[&str] =
@@ -32,6 +34,12 @@ const WITHHELD: &[&str] =
 
 /// Those that differ from one generation to the next, so a warm parent knows none of them.
 pub const OF_ONE: &[&str] = &["DAE_APPROOT", "DAE_PERMDIR", "DAE_RELEASE"];
+
+/// What a process forked from the warm parent is told of its environment.
+pub fn of_one(generation: &Generation, settings: &Settings) -> HashMap<String, String> {
+    let env = environment(generation, settings.environment, &settings.inherited).into_iter();
+    env.filter(|(name, _)| OF_ONE.contains(&name.as_str())).collect()
+}
 
 /// The whole environment of a process of `generation`: `named` becomes `DAE_ENV`, and `inherited` is what dae itself was
 /// started with.

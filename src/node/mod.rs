@@ -13,6 +13,8 @@ mod pause;
 mod rollout;
 mod seat;
 mod selftest;
+mod sockets;
+mod standby;
 mod start;
 mod verify;
 mod warm;

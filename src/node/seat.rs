@@ -121,6 +121,7 @@ enum Fate {
 
 struct Wish {
     number: u64,
+    generation: Arc<Generation>,
     since: Instant,
     reply: Option<oneshot::Sender<Wanted>>,
     starting: Starting,
@@ -265,18 +266,18 @@ impl Task {
         self.number += 1;
         let number = self.number;
         self.tell(Event::Starting { app: self.app.clone(), generation: number });
-        let begin = start(number, generation, self.surroundings.clone(), self.warmth.clone());
+        let begin = start(number, generation.clone(), self.surroundings.clone(), self.warmth.clone());
         let starting = Box::pin(async move {
             tokio::time::sleep(pause).await;
             begin.await
         });
-        Wish { number, since: Instant::now(), reply, starting }
+        Wish { number, generation, since: Instant::now(), reply, starting }
     }
 
     fn settle(&mut self, wish: Wish, result: Result<Running>) {
         match result {
             Ok(mut running) => {
-                self.learn(&mut running);
+                self.prepare(wish.generation.clone(), running.learned.take());
                 // What is only started again replaces nothing.
                 if wish.reply.is_some() {
                     self.end_gray();
@@ -287,17 +288,15 @@ impl Task {
                 wish.answer(Wanted::Serving { took, start });
             }
             Err(problem) => {
+                self.prepare(wish.generation.clone(), None);
                 self.failed(wish.number, problem.clone());
                 wish.answer(Wanted::Failed(Box::new(problem)));
             }
         }
     }
 
-    fn learn(&self, running: &mut Running) {
-        if let Some(modules) = running.learned.take() {
-            let generation = running.generation.clone();
-            self.warmth.learn(generation, self.surroundings.clone(), modules);
-        }
+    fn prepare(&self, generation: Arc<Generation>, learned: Option<Vec<String>>) {
+        self.warmth.prepare(self.number + 1, generation, self.surroundings.clone(), learned);
     }
 
     /// Behind a warm reload, where that is wanted; what was compared until now is out of date.

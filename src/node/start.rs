@@ -1,17 +1,18 @@
 //! From a generation to processes that answer, or to the reason why not.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::UnixDatagram;
 
 use super::output::{LastLines, Source, listener};
 use super::selftest::selftest;
-use super::verify::{Likeness, Verify};
-use super::warm::{Parent, Warmth};
+use super::sockets::Sockets;
+use super::verify::Likeness;
+use super::warm::{Forked, Parent, Warmth};
 use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract, handlers};
 use crate::gateway::Upstream;
 use crate::problem::{Doing as _, Place, Problem, Result};
@@ -19,9 +20,6 @@ use crate::supervisor::{Io, Process, Spec};
 
 /// As much as a datagram can hold by itself on Linux.
 pub(super) const LONGEST_WORD: usize = 1 << 18;
-
-/// The file's name beside the socket.
-const LIKENESS: &str = "likeness";
 
 /// A generation whose processes are up. Dropping it kills them.
 #[derive(Debug)]
@@ -34,8 +32,8 @@ pub(super) struct Running {
     /// The modules of others that it imported, where that was asked.
     pub learned: Option<Vec<String>>,
     _parent: Option<Arc<Parent>>,
-    /// Its sockets; gone with it.
-    dir: tempfile::TempDir,
+    /// Where there is a process.
+    sockets: Option<Sockets>,
 }
 
 /// What the web processes tell: see `python/dae/boot.py`.
@@ -65,35 +63,29 @@ pub(super) async fn start(
     warmth: Warmth,
 ) -> Result<Running> {
     let settings = &*surroundings.settings;
-    let dir = settings.run_dir(&generation, &number.to_string())?;
-    let socket = dir.path().join("web");
-    let upstream = Arc::new(dressed(Upstream::new(socket.clone()), &generation)?);
     if !generation.manifest.needs_worker() {
+        let upstream = Arc::new(dressed(Upstream::new(PathBuf::new()), &generation)?);
         let start = Start::Cold("it has no process".into());
-        return Ok(Running { number, generation, upstream, web: None, start, learned: None, _parent: None, dir });
+        return Ok(Running {
+            number,
+            generation,
+            upstream,
+            web: None,
+            start,
+            learned: None,
+            _parent: None,
+            sockets: None,
+        });
     }
-    let notify_path = socket.with_file_name("notify");
-    let notify = UnixDatagram::bind(&notify_path).doing(|| format!("make the socket `{}`", notify_path.display()))?;
-    generation.launch.give(&notify_path)?;
-    generation.launch.give(dir.path())?;
-    let config = boot(&generation, settings, &socket, &notify_path);
-    let source = Source { generation: &generation, number: Some(number), process: "web" };
-    let (web, last_lines, start, parent) = match warmth.fork(source, &surroundings, &config).await {
-        Ok(forked) => (forked.process, forked.last_lines, Start::Warm, Some(forked.parent)),
-        Err(reason) => {
-            let spec = cold(&generation, settings, &config);
-            let last_lines = LastLines::default();
-            let hear = listener(source, &surroundings, last_lines.clone())?;
-            let web = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
-            (web, last_lines, Start::Cold(reason), None)
-        }
-    };
+    let Web { process: web, sockets, last_lines, start, parent } =
+        Web::start(number, &generation, &surroundings, &warmth).await?;
+    let upstream = Arc::new(dressed(Upstream::new(sockets.web()), &generation)?);
     let wanted = match settings.rollout.meanwhile {
         // Whoever saves wants an answer; the other workers follow.
         Meanwhile::Hold => 1,
         Meanwhile::KeepServing => generation.manifest.nworkers,
     };
-    let mut words = Words { notify, buffer: vec![0; LONGEST_WORD], learned: None };
+    let mut words = Words { notify: &sockets.notify, buffer: vec![0; LONGEST_WORD], learned: None };
     tokio::select! {
         ready = words.ready(usize::from(wanted)) => ready?,
         end = web.ended() => {
@@ -115,13 +107,56 @@ pub(super) async fn start(
         let host = format!("{}.{}", generation.app.host(), settings.domain);
         selftest(&generation, &upstream, &host, settings.rollout.ready_within).await?;
     }
-    Ok(Running { number, generation, upstream, web: Some(web), start, learned: words.learned, _parent: parent, dir })
+    let learned = words.learned;
+    let sockets = Some(sockets);
+    Ok(Running { number, generation, upstream, web: Some(web), start, learned, _parent: parent, sockets })
+}
+
+/// The web processes of a generation that starts.
+struct Web {
+    process: Process,
+    sockets: Sockets,
+    last_lines: LastLines,
+    start: Start,
+    parent: Option<Arc<Parent>>,
+}
+
+impl Web {
+    /// What stood by, or a fork of the warm parent, or a Python of their own: the first of these there is.
+    async fn start(
+        number: u64,
+        generation: &Arc<Generation>,
+        surroundings: &Surroundings,
+        warmth: &Warmth,
+    ) -> Result<Self> {
+        if let Some((sockets, forked)) = warmth.take_standby(number, generation, surroundings).await {
+            return Ok(Self::warm(sockets, forked));
+        }
+        let settings = &*surroundings.settings;
+        let sockets = Sockets::make(number, generation, settings)?;
+        let config = sockets.boot(generation, settings);
+        let source = Source { generation, number: Some(number), process: "web" };
+        let reason = match warmth.fork(source, surroundings, &config).await {
+            Ok(forked) => return Ok(Self::warm(sockets, forked)),
+            Err(reason) => reason,
+        };
+        let spec = cold(generation, settings, &config);
+        let last_lines = LastLines::default();
+        let hear = listener(source, surroundings, last_lines.clone())?;
+        let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+        Ok(Self { process, sockets, last_lines, start: Start::Cold(reason), parent: None })
+    }
+
+    fn warm(sockets: Sockets, forked: Forked) -> Self {
+        let Forked { process, last_lines, parent } = forked;
+        Self { process, sockets, last_lines, start: Start::Warm, parent: Some(parent) }
+    }
 }
 
 impl Running {
     /// What its processes are like, where that was asked.
     pub fn likeness(&self) -> Option<Likeness> {
-        serde_json::from_slice(&std::fs::read(self.dir.path().join(LIKENESS)).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(self.sockets.as_ref()?.likeness()).ok()?).ok()
     }
 
     /// The same processes under the name of `generation`, which they are just like.
@@ -146,13 +181,13 @@ fn dressed(mut upstream: Upstream, generation: &Generation) -> Result<Upstream> 
 }
 
 /// What the web processes say while they start.
-pub(super) struct Words {
-    pub notify: UnixDatagram,
+pub(super) struct Words<'a> {
+    pub notify: &'a UnixDatagram,
     pub buffer: Vec<u8>,
     pub learned: Option<Vec<String>>,
 }
 
-impl Words {
+impl Words<'_> {
     /// Waits until `wanted` workers are ready, or one says why it never will be.
     pub async fn ready(&mut self, wanted: usize) -> Result<()> {
         let mut pids = HashSet::new();
@@ -194,33 +229,6 @@ impl Broken {
             _ => problem,
         }
     }
-}
-
-/// What boot.py is told.
-fn boot(generation: &Generation, settings: &Settings, socket: &Path, notify: &Path) -> Value {
-    let launch = &generation.launch;
-    let manifest = &generation.manifest;
-    json!({
-        "app": generation.app,
-        "root": generation.root,
-        "runtime": launch.runtime,
-        "site": launch.site,
-        "handlers": handlers::of_worker(manifest),
-        "worker": manifest.worker,
-        "nworkers": manifest.nworkers,
-        "socket": socket,
-        "notify": notify,
-        "environment": settings.environment,
-        "learn": generation.learned.is_some(),
-        "likeness": (settings.verify == Verify::Reloads).then(|| socket.with_file_name(LIKENESS)),
-        "env": of_one(generation, settings),
-    })
-}
-
-/// What a process forked from the warm parent is told of its environment.
-pub(super) fn of_one(generation: &Generation, settings: &Settings) -> HashMap<String, String> {
-    let env = contract::environment(generation, settings.environment, &settings.inherited).into_iter();
-    env.filter(|(name, _)| contract::OF_ONE.contains(&name.as_str())).collect()
 }
 
 /// A Python of its own for a generation.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -17,9 +17,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::output::{LastLines, Source, listener};
+use super::standby::Standby;
 use super::start::{io, python};
 use super::verify::Verify;
-use super::{Generation, Launch, Settings, Surroundings, contract};
+use super::{Generation, Launch, Meanwhile, Settings, Surroundings, contract};
 use crate::app::Worker;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::supervisor::{End, Outlet, Process, Spec};
@@ -99,6 +100,7 @@ impl File {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Warmth {
     parent: Arc<Mutex<Option<Arc<Parent>>>>,
+    pub(super) standby: Arc<std::sync::Mutex<Option<Standby>>>,
 }
 
 /// A forked process. Its parent must live as long: with it ends all it forked.
@@ -146,27 +148,50 @@ impl Warmth {
         Err("the warm parent ended".into())
     }
 
-    /// `generation` serves and has imported `modules`: makes a parent ready for the next one, behind its back.
-    pub fn learn(&self, generation: Arc<Generation>, surroundings: Surroundings, modules: Vec<String>) {
-        let place = self.parent.clone();
+    /// `generation` serves, or failed to: makes all ready for number `next`, behind its back. `learned` is what it has
+    /// imported that the parent had not.
+    pub fn prepare(
+        &self,
+        next: u64,
+        generation: Arc<Generation>,
+        surroundings: Surroundings,
+        learned: Option<Vec<String>>,
+    ) {
+        let warmth = self.clone();
         tokio::spawn(async move {
-            let mut held = place.lock().await;
-            keep(generation.learned.as_deref(), &modules);
-            let of_no_use = match &*held {
-                None => true,
-                Some(parent) if parent.suits(&generation, &surroundings.settings, &modules) => return,
-                Some(parent) => parent.misfit(&generation, &surroundings.settings).is_some(),
-            };
-            if of_no_use {
-                // The next generation waits for it: that is sooner than a start of its own.
-                *held = Parent::start(&generation, &surroundings, modules).await.ok().map(Arc::new);
-            } else {
-                drop(held);
-                if let Ok(parent) = Parent::start(&generation, &surroundings, modules).await {
-                    *place.lock().await = Some(Arc::new(parent));
-                }
+            if let Some(modules) = learned {
+                warmth.learn(&generation, &surroundings, modules).await;
+            }
+            if surroundings.settings.rollout.meanwhile == Meanwhile::Hold && generation.manifest.needs_worker() {
+                warmth.stand_by(next, &generation, &surroundings).await;
             }
         });
+    }
+
+    /// `generation` serves and has imported `modules`: there is a parent that has imported them too.
+    async fn learn(&self, generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) {
+        let mut held = self.parent.lock().await;
+        keep(generation.learned.as_deref(), &modules);
+        let of_no_use = match &*held {
+            None => true,
+            Some(parent) if parent.suits(generation, &surroundings.settings, &modules) => return,
+            Some(parent) => parent.misfit(generation, &surroundings.settings).is_some(),
+        };
+        if of_no_use {
+            // The next generation waits for it: that is sooner than a start of its own.
+            *held = Parent::start(generation, surroundings, modules).await.ok().map(Arc::new);
+        } else {
+            drop(held);
+            if let Ok(parent) = Parent::start(generation, surroundings, modules).await {
+                *self.parent.lock().await = Some(Arc::new(parent));
+            }
+        }
+    }
+
+    /// Whether `parent` is the one there is, and may be forked for `generation`.
+    pub async fn has_fit(&self, parent: &Arc<Parent>, generation: &Generation, settings: &Settings) -> bool {
+        let held = self.parent.lock().await;
+        held.as_ref().is_some_and(|held| Arc::ptr_eq(held, parent) && held.misfit(generation, settings).is_none())
     }
 
     /// The next parent imports `modules` and nothing more.
@@ -179,6 +204,7 @@ impl Warmth {
 
     /// Ends the parent.
     pub async fn end(&self) {
+        self.standby.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.parent.lock().await.take();
     }
 }

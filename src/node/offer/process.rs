@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::{UnixDatagram, UnixListener};
 
 use super::super::output::{LastLines, Source, listener};
-use super::super::start::{LONGEST_WORD, Words, of_one, python};
+use super::super::start::{LONGEST_WORD, Words, python};
 use super::super::warm::{Parent, Warmth};
 use super::super::{Generation, Meanwhile, Surroundings, contract};
 use super::ports::Ports;
@@ -77,7 +77,7 @@ impl Answering {
             "lender": lender_path,
             "notify": notify_path,
             "drain": rollout.drain_within.as_secs(),
-            "env": of_one(generation, settings),
+            "env": contract::of_one(generation, settings),
         });
         let source = Source { generation, number: Some(number), process: "services" };
         let (process, last_lines, parent) = match warmth.fork(source, surroundings, &config).await {
@@ -96,7 +96,7 @@ impl Answering {
             Meanwhile::Hold => 1,
             Meanwhile::KeepServing => usize::from(generation.manifest.nworkers),
         };
-        let mut words = Words { notify, buffer: vec![0; LONGEST_WORD], learned: None };
+        let mut words = Words { notify: &notify, buffer: vec![0; LONGEST_WORD], learned: None };
         let lent = async {
             lend(&lender, ports, services.iter().map(name)).await?;
             words.ready(wanted).await

@@ -130,7 +130,7 @@ impl Task {
                 let Some((wish, generation, share)) = self.gray.coming.take() else { return };
                 match result {
                     Ok(mut running) => {
-                        self.learn(&mut running);
+                        self.prepare(running.generation.clone(), running.learned.take());
                         let (start, took, number) = (running.start.clone(), wish.since.elapsed(), running.number);
                         self.end_tried();
                         let up = Some((running, Instant::now()));
