@@ -60,6 +60,7 @@ mod service;
 mod session;
 mod several;
 mod skopeo;
+mod standby;
 mod state;
 mod streams;
 mod thrift;
