@@ -6,6 +6,7 @@
 //! ends.
 
 use std::fs::File;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,9 @@ impl Warmth {
     /// Has one ready for when `generation` is wanted once more, as number `number`. One that could not be started is none.
     pub async fn stand_by(&self, number: u64, generation: &Arc<Generation>, surroundings: &Surroundings) {
         tokio::time::sleep(CALM).await;
+        if self.next.load(Ordering::Relaxed) != number {
+            return;
+        }
         let standby = Standby::start(self, number, generation, surroundings).await.ok();
         *self.standby.lock().unwrap_or_else(PoisonError::into_inner) = standby;
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +31,9 @@ const WARM_WITHIN: Duration = Duration::from_mins(1);
 
 /// What answers for Thrift services stands on: see `python/dae/services.py`.
 const FOR_SERVICES: [&str; 2] = ["dae.thrift.server", "dae.thrift.service"];
+
+/// The times of files come from a clock that ticks more slowly: 100 times a second at least.
+const CLOCK: Duration = Duration::from_millis(10);
 
 type Heard = Lines<BufReader<OwnedReadHalf>>;
 
@@ -85,8 +89,10 @@ struct File {
 }
 
 impl File {
-    fn now(path: PathBuf) -> Self {
-        let stamp = Self::stamp(&path);
+    /// One that was imported at some time after `since`. Was it written after that too, nobody knows which of it was
+    /// imported, and it counts as changed.
+    fn imported(path: PathBuf, since: SystemTime) -> Self {
+        let stamp = Self::stamp(&path).filter(|(written, _)| *written < since);
         Self { path, stamp }
     }
 
@@ -100,6 +106,10 @@ impl File {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Warmth {
     parent: Arc<Mutex<Option<Arc<Parent>>>>,
+    /// Held by whoever makes a parent behind; those who come meanwhile find what they wanted.
+    learning: Arc<Mutex<()>>,
+    /// The number of the generation that is prepared for.
+    pub(super) next: Arc<AtomicU64>,
     pub(super) standby: Arc<std::sync::Mutex<Option<Standby>>>,
 }
 
@@ -158,6 +168,7 @@ impl Warmth {
         learned: Option<Vec<String>>,
     ) {
         let warmth = self.clone();
+        self.next.store(next, Ordering::Relaxed);
         tokio::spawn(async move {
             if let Some(modules) = learned {
                 warmth.learn(&generation, &surroundings, modules).await;
@@ -170,6 +181,7 @@ impl Warmth {
 
     /// `generation` serves and has imported `modules`: there is a parent that has imported them too.
     async fn learn(&self, generation: &Generation, surroundings: &Surroundings, modules: Vec<String>) {
+        let _one = self.learning.lock().await;
         let mut held = self.parent.lock().await;
         keep(generation.learned.as_deref(), &modules);
         let of_no_use = match &*held {
@@ -225,6 +237,7 @@ impl Parent {
         generation.launch.give(dir.path())?;
         let fit = Fit::of(generation, settings);
         let spec = spec(&fit, settings, dir.path(), &control, &modules);
+        let since = SystemTime::now() - CLOCK;
         let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
         let warmed = async {
             let (stream, _) = door.accept().await.doing(|| "hear from the warm parent")?;
@@ -241,11 +254,11 @@ impl Parent {
             }
             end = process.ended() => return Err(Problem::new("node.parent", "the warm parent ended").because(end)),
         };
+        let files = warm.files.into_iter().map(|file| File::imported(file, since)).collect();
         let (forks, wanted) = mpsc::unbounded_channel();
         tokio::spawn(talk(lines, write, wanted));
         let mut known: HashSet<String> = modules.into_iter().collect();
         known.extend(warm.failed);
-        let files = warm.files.into_iter().map(File::now).collect();
         Ok(Self { fit, known, refused: warm.refused, files, forks, _process: process, dir })
     }
 
