@@ -1,5 +1,6 @@
 //! The files of `tests/thrift`: good ones are read, and of bad ones every fault is told with its place.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use dae::problem::Problem;
@@ -150,14 +151,14 @@ fn documents() -> impl Strategy<Value = String> {
         let mut words = format!("enum E0 {{ {} }} ", values.collect::<Vec<_>>().join(" "));
         for (at, (is_exception, fields)) in structs.into_iter().enumerate() {
             let kind = if is_exception && at > 0 { "exception" } else { "struct" };
-            words += &format!("{kind} S{at} {{ {fields} }} ");
+            let _ = write!(words, "{kind} S{at} {{ {fields} }} ");
         }
         words +=
             "exception X { 1 : string why } typedef map < i32 , S0 > T const list < E0 > C = [ E0.V0 ] service All { ";
         for (at, (oneway, returns, args, throws)) in functions.into_iter().enumerate() {
             let throws = if throws && !oneway { "throws ( 1 : X x )" } else { "" };
             let returns = if oneway { "oneway void".to_owned() } else { returns };
-            words += &format!("{returns} m{at} ( {} ) {throws} {SEPARATOR} ", args.replace("required ", ""));
+            let _ = write!(words, "{returns} m{at} ( {} ) {throws} {SEPARATOR} ", args.replace("required ", ""));
         }
         words + "}"
     })

@@ -80,17 +80,16 @@ impl Answering {
             "env": contract::of_one(generation, settings),
         });
         let source = Source { generation, number: Some(number), process: "services" };
-        let (process, last_lines, parent) = match warmth.fork(source, surroundings, &config).await {
-            Ok(forked) => (forked.process, forked.last_lines, Some(forked.parent)),
-            Err(_) => {
-                let mut env = contract::environment(generation, settings.environment, &settings.inherited);
-                env.push(("DAE_BOOT".into(), config.to_string()));
-                let spec = python(launch, settings, "dae/services.py", generation.root.clone(), env);
-                let last_lines = LastLines::default();
-                let hear = listener(source, surroundings, last_lines.clone())?;
-                let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
-                (process, last_lines, None)
-            }
+        let (process, last_lines, parent) = if let Ok(forked) = warmth.fork(source, surroundings, &config).await {
+            (forked.process, forked.last_lines, Some(forked.parent))
+        } else {
+            let mut env = contract::environment(generation, settings.environment, &settings.inherited);
+            env.push(("DAE_BOOT".into(), config.to_string()));
+            let spec = python(launch, settings, "dae/services.py", generation.root.clone(), env);
+            let last_lines = LastLines::default();
+            let hear = listener(source, surroundings, last_lines.clone())?;
+            let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
+            (process, last_lines, None)
         };
         let wanted = match rollout.meanwhile {
             Meanwhile::Hold => 1,
