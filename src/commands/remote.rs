@@ -168,7 +168,12 @@ fn add_cluster(context: &Context, name: &str, mut cluster: Cluster, no_check: bo
 fn told(found: &Capabilities) -> String {
     let pythons =
         if found.pythons.is_empty() { "no Python".to_owned() } else { format!("Python {}", found.pythons.join(", ")) };
-    format!("{} on {} with {pythons}; apps answer at NAME.{}", found.server, found.platform, found.domain)
+    let Capabilities { server, platform, domain, elsewhere, .. } = found;
+    let elsewhere = match elsewhere.as_slice() {
+        [] => String::new(),
+        names => format!("; servers of their own: {}", names.join(", ")),
+    };
+    format!("{server} on {platform} with {pythons}; apps answer at NAME.{domain}{elsewhere}")
 }
 
 fn goes(context: &Context, remotes: &Remotes, name: &str) -> String {

@@ -13,6 +13,7 @@
 //! | `DAE_SQLSTORE` | JSON `{farm: {host, port, user, passwd, db, tables}}`, where dev.yaml names farms |
 //! | `DAE_STATE` | where `dae state` reaches whoever hosts the services: a unix socket |
 //! | `DAE_MEMCACHE`, `DAE_BEANSDB` | `host:port`, several with commas between, where one is set |
+//! | `DAE_MEMCACHE_PREFIX`, `DAE_BEANSDB_PREFIX`, `DAE_QUEUE_PREFIX` | what stands before the app's keys and tubes, where it shares those servers with others |
 //! | `DAE_DPARK` | `dask://host:port` of the cluster that computes for dpark, where one is set |
 //! | `DAE_QUEUE` | `host:port`, where one is set |
 //! | `DAE_SMTP` | `host:port` of the server that takes mail, where one is set |

@@ -99,6 +99,9 @@ pub struct Capabilities {
     /// The public key that secrets are sealed to: `age1...`. Without one it takes no protected files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seals_to: Option<String>,
+    /// The apps' services that are real servers and not the remote's own: `mysql`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

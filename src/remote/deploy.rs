@@ -248,6 +248,7 @@ impl term::Event for Step {
 
 fn remote(event: &DeployEvent) -> Shown<'_> {
     match event {
+        DeployEvent::Step { step, text, .. } if step == "services" => Shown::Line(Line::warning(text.clone())),
         DeployEvent::Step { step, text, took_ms } => {
             let (word, text) = match (step.as_str(), text.strip_prefix("unpacked ")) {
                 ("assemble", Some(what)) => ("Unpacked".to_owned(), what.to_owned()),

@@ -17,6 +17,8 @@ pub struct Machine {
     /// The folder for permanent files, where it is another than the app's own `permdir`.
     pub permdir: Option<PathBuf>,
     pub disk: Disk,
+    /// The app has one elsewhere: that of its own starts only should somebody connect.
+    pub other_database: bool,
     /// What can be fetched or made again.
     pub cache: PathBuf,
     /// Where programs are looked for first: `PATH`.

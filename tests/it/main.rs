@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod backends;
 mod bad_input;
 mod beansdb;
 mod browser;

@@ -231,6 +231,9 @@ class _Connection:
 
 def _key(key):
     name = key.encode() if isinstance(key, str) else bytes(key)
+    if name and not name.startswith(b"@"):
+        # Several apps may share the servers: each has its own keys. The tree of the hashes is all of theirs.
+        name = os.environ.get("DAE_BEANSDB_PREFIX", "").encode() + name
     if not 0 < len(name) <= LONGEST_KEY or any(byte <= 32 or byte == 127 for byte in name):
         raise ValueError("not a key: 1 to %d bytes without spaces and control characters: %r" % (LONGEST_KEY, key))
     return name

@@ -1,5 +1,9 @@
-"""A client of beanstalkd's protocol, in the standard library alone."""
+"""A client of beanstalkd's protocol, in the standard library alone.
 
+Where several apps share a server, ``DAE_QUEUE_PREFIX`` stands before the names of this one's tubes: on the wire, and nowhere else.
+"""
+
+import os
 import socket
 
 
@@ -31,7 +35,8 @@ class Client:
         host, _, port = address.rpartition(":")
         self.address = (host.strip("[]") or "127.0.0.1", int(port))
         self.using = use
-        self.watched = list(watch)
+        self.prefix = os.environ.get("DAE_QUEUE_PREFIX", "")
+        self.watched = list(watch) or (["default"] if self.prefix else [])
         self.file = self.sock = None
 
     def connect(self):
@@ -40,11 +45,11 @@ class Client:
         # A reserve may wait for ever.
         self.sock.settimeout(None)
         self.file = self.sock.makefile("rb")
-        if self.using != "default":
-            self._exchange(b"use " + self.using.encode(), "USING")
+        if self._tube(self.using) != b"default":
+            self._exchange(b"use " + self._tube(self.using), "USING")
         for tube in self.watched:
-            self._exchange(b"watch " + tube.encode(), "WATCHING")
-        if self.watched and "default" not in self.watched:
+            self._exchange(b"watch " + self._tube(tube), "WATCHING")
+        if self.watched and b"default" not in map(self._tube, self.watched):
             self._exchange(b"ignore default", "WATCHING")
 
     def close(self):
@@ -61,7 +66,7 @@ class Client:
 
     def use(self, tube):
         if tube != self.using:
-            self.ask(b"use " + tube.encode(), "USING")
+            self.ask(b"use " + self._tube(tube), "USING")
             self.using = tube
 
     def put(self, body, pri=1024, delay=0, ttr=60):
@@ -109,14 +114,18 @@ class Client:
         return self._yaml(b"stats-job %d" % getattr(job, "id", job))
 
     def stats_tube(self, tube):
-        return self._yaml(b"stats-tube " + tube.encode())
+        return self._yaml(b"stats-tube " + self._tube(tube))
 
     def stats(self):
         return self._yaml(b"stats")
 
     def tubes(self):
         body = self._body(self.ask(b"list-tubes", "OK")[0])
-        return [line[2:] for line in body.decode().splitlines() if line.startswith("- ")]
+        start = "- " + self.prefix
+        return [line[len(start) :] for line in body.decode().splitlines() if line.startswith(start)]
+
+    def _tube(self, name):
+        return (self.prefix + name).encode()
 
     def ask(self, line, wanted):
         """Sends a request; the words behind `wanted` of its answer.

@@ -53,7 +53,8 @@ def servers():
     return found
 
 
-mc = Client(servers)
+# Several apps may share the servers: each has its own keys.
+mc = Client(servers, prefix=os.environ.get("DAE_MEMCACHE_PREFIX"))
 
 
 _PERCENT = re.compile(r"%(?:%|\((\w+)\))?")

@@ -88,6 +88,11 @@ async fn serve(
     let teller = terminal.clone();
     let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
     terminal.tell(&Apart::of(&server.isolation));
+    let (backends, teller) = (server.backends.clone(), terminal.clone());
+    // Nothing waits for a server that may be down.
+    drop(tokio::task::spawn_blocking(move || {
+        backends.unreachable().into_iter().for_each(|problem| teller.tell(&Down(problem)));
+    }));
     let watching = tokio::spawn(server.clone().keep_apart());
     let hearing = tokio::spawn(server.clone().hear(heard));
     let mut doors = vec![Door { listener, tls: None }];
@@ -168,6 +173,19 @@ impl Event for Ready {
         serde_json::json!({
             "event": "ready", "url": self.url, "listen": self.listen, "tls": self.tls, "domain": self.domain
         })
+    }
+}
+
+/// A server that apps count on and that does not answer.
+struct Down(Problem);
+
+impl Event for Down {
+    fn show(&self) -> Shown<'_> {
+        Shown::Problem(&self.0)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "event": "backend_down", "problem": self.0 })
     }
 }
 

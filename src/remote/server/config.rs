@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::access;
+use super::backends::Backends;
 use super::isolation::{Apart, Limits};
 use super::login::Settings as Login;
 use super::tls;
@@ -42,6 +43,9 @@ pub struct Config {
     pub drain_s: Option<u32>,
     #[serde(default)]
     pub isolation: Apart,
+    /// Real servers in the place of the node's own services.
+    #[serde(default)]
+    pub services: Backends,
     /// For every app that has none of its own in `apps`.
     #[serde(default)]
     pub limits: Limits,
@@ -109,7 +113,7 @@ impl Config {
         } else if domain.len() > 200 || !domain.split('.').all(label) {
             "is no host name"
         } else {
-            let (access_log, drain_s, isolation, limits, apps) = Default::default();
+            let (access_log, drain_s, isolation, services, limits, apps) = Default::default();
             let (zookeeper, services_address, smtp, login, tls) = (None, None, None, None, None);
             return Ok(Self {
                 domain,
@@ -122,6 +126,7 @@ impl Config {
                 access_log,
                 drain_s,
                 isolation,
+                services,
                 limits,
                 apps,
             });
@@ -149,7 +154,7 @@ impl Config {
         let config: Self = serde_yaml::from_str(&text).map_err(|error| {
             Problem::new("node.config", format!("`{}` is not readable", path.display()))
                 .because(error.without_snippet())
-                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `smtp`, `zookeeper`, `services_address`, `access_log`, `drain_s`, `isolation`, `limits` and `apps`")
+                .hint("it has the keys `domain` and `listen`, and may have `tls`, `login`, `smtp`, `zookeeper`, `services_address`, `access_log`, `drain_s`, `isolation`, `services`, `limits` and `apps`")
         })?;
         let Self { domain, .. } = Self::new(&config.domain, config.listen)?;
         let login = config.login.map(|login| login.ready(dir)).transpose()?;
@@ -170,7 +175,11 @@ impl Config {
              #   acme: {{email: you@example.com}}\n\
              #   certificates: [{{cert: /etc/ssl/apps.pem, key: /etc/ssl/apps.key}}]\n\
              # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.\n\
-             # zookeeper: zk1:2181,zk2:2181\n"
+             # zookeeper: zk1:2181,zk2:2181\n\
+             # Servers in the place of the node's own services: see docs/node.md.\n\
+             # services:\n\
+             #   mysql: {{host: db.example.com, user: dae, passwd: SECRET}}\n\
+             #   memcache: [\"cache:11211\"]\n"
         );
         let path = Self::path(dir);
         let write = || -> std::io::Result<()> {

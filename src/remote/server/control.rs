@@ -88,6 +88,7 @@ async fn capabilities(State(server): State<Arc<Server>>, _: Caller) -> Answer {
         pythons,
         platform: packaging::platform(),
         seals_to: Some(server.key.public().to_string()),
+        elsewhere: server.backends.names(),
     })
     .into_response())
 }

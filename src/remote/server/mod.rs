@@ -8,6 +8,7 @@
 mod access;
 mod assemble;
 pub mod auth;
+mod backends;
 mod blobs;
 mod caller;
 mod changes;
@@ -50,6 +51,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use access::AccessLog;
+use backends::Backends;
 use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
@@ -99,6 +101,7 @@ pub struct Server {
     closed: Closed,
     pub tls: Option<Tls>,
     pub isolation: Isolation,
+    pub backends: Arc<Backends>,
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// Where mail of the node's own goes; none: it stays with the app's.
@@ -234,7 +237,8 @@ impl Server {
         let hear = move |app: &AppName, problem| tell(Told::Login { app: app.clone(), problem });
         let logins = Logins::open(&dir, home.config.login.clone(), Arc::new(hear))?;
         let (errors, heard) = mpsc::unbounded_channel();
-        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone(), errors);
+        let backends = Arc::new(home.config.services.clone());
+        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone(), backends.clone(), errors);
         let domain = home.config.domain.clone();
         let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
         let access = AccessLog::new(access::folder(&dir), home.config.access_log);
@@ -256,8 +260,9 @@ impl Server {
             closed,
             tls,
             isolation,
+            smtp: home.config.smtp.clone().or(backends.mail.as_ref().map(ToString::to_string)),
+            backends,
             in_use: RwLock::default(),
-            smtp: home.config.smtp.clone(),
             grace,
         });
         tokio::spawn(observers::watch(Arc::downgrade(&server), heard));

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
 
+use super::backends::Backends;
 use crate::app::{AppName, Secrets};
 use crate::problem::{Doing as _, Result};
 use crate::services::{Event, Known, Machine, NewError, Platform, Space, Tell};
@@ -18,13 +20,19 @@ pub(super) struct Platforms {
     run: PathBuf,
     running: Mutex<HashMap<AppName, Platform>>,
     known: std::sync::Mutex<HashMap<AppName, Known>>,
+    backends: Arc<Backends>,
     /// Hears of errors.
     errors: mpsc::UnboundedSender<(AppName, NewError)>,
 }
 
 impl Platforms {
-    pub fn new(apps: PathBuf, run: PathBuf, errors: mpsc::UnboundedSender<(AppName, NewError)>) -> Self {
-        Self { apps, run, running: Mutex::default(), known: std::sync::Mutex::default(), errors }
+    pub fn new(
+        apps: PathBuf,
+        run: PathBuf,
+        backends: Arc<Backends>,
+        errors: mpsc::UnboundedSender<(AppName, NewError)>,
+    ) -> Self {
+        Self { apps, run, running: Mutex::default(), known: std::sync::Mutex::default(), backends, errors }
     }
 
     fn known(&self, app: &AppName) -> Known {
@@ -38,7 +46,7 @@ impl Platforms {
     }
 
     /// What the processes of `app`, whose owner is `owner`, are told of its services; they are started where they do not run yet.
-    /// `code` is the folder of the release that wants them.
+    /// `code` is the folder of the release that wants them. Real servers come in their place.
     /// `config` is not kept of what goes wrong.
     pub async fn env(
         &self,
@@ -47,6 +55,12 @@ impl Platforms {
         owner: Owner,
         config: Secrets,
     ) -> Result<Vec<(String, String)>> {
+        let own = self.own(app, code, owner, config).await?;
+        let (backends, app, data, code) = (self.backends.clone(), app.clone(), self.data(app), code.to_owned());
+        super::blocking(move || backends.replace(own, &app, &data, &code)).await
+    }
+
+    async fn own(&self, app: &AppName, code: &Path, owner: Owner, config: Secrets) -> Result<Vec<(String, String)>> {
         let mut running = self.running.lock().await;
         let known = self.known(app);
         known.set(config);
@@ -54,7 +68,8 @@ impl Platforms {
             let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
             let (data, permdir) = (self.data(app), Some(own.join("permdir")));
             let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
-            let machine = Machine { code, permdir, cache, config: known, ..Machine::default() };
+            let other_database = self.backends.has_mysql();
+            let machine = Machine { code, permdir, other_database, cache, config: known, ..Machine::default() };
             let (errors, of) = (self.errors.clone(), app.clone());
             let tell = Tell::new(move |event| {
                 if let Event::Error(error) = event {
@@ -75,7 +90,7 @@ impl Platforms {
         Ok(provided.into_iter().flat_map(|service| service.env).collect())
     }
 
-    /// The same of those that run.
+    /// What those of the node's own tell that run.
     pub async fn told(&self, app: &AppName) -> Vec<(String, String)> {
         let provided = self.running.lock().await.get(app).map(Platform::provided).unwrap_or_default();
         provided.into_iter().flat_map(|service| service.env).collect()

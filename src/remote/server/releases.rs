@@ -224,6 +224,10 @@ impl Server {
             count => format!("unpacked {count} layers"),
         };
         self.step(app, release.id, "assemble", text, began).await;
+        let (began, backends) = (Instant::now(), self.backends.clone());
+        for down in super::blocking(move || Ok::<_, Problem>(backends.unreachable())).await? {
+            self.step(app, release.id, "services", format!("{down}; the app fails where it uses it"), began).await;
+        }
         let began = Instant::now();
         let generation = self.generation(app, release, &assembled).await?;
         let text = generation.1;

@@ -29,14 +29,14 @@ pub fn password(space: &Space) -> Result<String> {
     let path = folder.join("password");
     let kept = std::fs::read_to_string(&path).ok();
     let kept = kept.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let word = space.kept.word("mysql", || kept.clone().map_or_else(random, Ok))?;
+    let word = space.kept.word("mysql", || kept.clone().map_or_else(random_password, Ok))?;
     if kept.as_ref() != Some(&word) {
         write_private(&path, &word)?;
     }
     Ok(word)
 }
 
-fn random() -> Result<String> {
+pub fn random_password() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other).doing(|| "find a random password")?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))

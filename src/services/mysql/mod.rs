@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Account, Address, Answer, Client, Column, Fault, Kind, Row};
+pub use datadir::random_password;
 pub use dump::dump;
 pub use fetch::{fetch, possible as can_fetch};
 pub use find::Server;
@@ -31,6 +32,7 @@ pub use server::none;
 pub use uses::uses;
 
 use super::{Running, Space};
+use crate::app::AppName;
 use crate::problem::{Doing as _, Result};
 
 /// What every part needs to know of one app's database.
@@ -54,15 +56,16 @@ pub async fn start(space: &Space) -> Result<Running> {
     let port = tcp.local_addr().doing(|| "find the port that was bound")?.port();
     let socket = space.run.join("mysql");
     let unix = space.listen_unix("mysql")?;
-    let own = Own { space: space.clone(), name: name(space), password: datadir::password(space)?, port, socket };
+    let own = Own { space: space.clone(), name: name(&space.app), password: datadir::password(space)?, port, socket };
     let env = own.environment();
     let stop = CancellationToken::new();
     let task = tokio::spawn(server::run(own, tcp, unix, stop.clone())?);
     Ok(Running::new("mysql", env, stop, task))
 }
 
-fn name(space: &Space) -> String {
-    let name = space.app.as_str();
+/// What the user and the database of `app` are called.
+pub fn name(app: &AppName) -> String {
+    let name = app.as_str();
     if RESERVED.contains(&name) { format!("{name}_app") } else { name.to_owned() }
 }
 

@@ -31,7 +31,8 @@ pub fn load(client: &mut Client, root: &Path, files: &[PathBuf]) -> Result<usize
 /// Makes the database `name` anew, with nothing in it but what the app of `root` has in `databases/`.
 pub fn reset(client: &mut Client, name: &str, root: &Path) -> Result<usize> {
     let name = quoted(name);
-    for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}"), format!("USE {name}")] {
+    let made = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
+    for sql in [format!("DROP DATABASE IF EXISTS {name}"), made, format!("USE {name}")] {
         client.query(sql.as_bytes()).map_err(|fault| fault.problem("could not make the database anew"))?;
     }
     load(client, root, &files(root))

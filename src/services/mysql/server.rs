@@ -68,11 +68,11 @@ pub fn run(
     let doors = Doors::new(tcp, unix).doing(|| "watch the database's port")?;
     Ok(async move {
         let mut wanted = match &own.space.machine.code {
-            Some(root) => {
+            Some(root) if !own.space.machine.other_database => {
                 let root = root.clone();
                 tokio::task::spawn_blocking(move || uses(&root)).await.ok().flatten().is_some()
             }
-            None => false,
+            _ => false,
         };
         let mut told = None;
         loop {
