@@ -30,6 +30,7 @@ pub mod ps;
 pub mod queue;
 pub mod releases;
 pub mod remote;
+mod remote_init;
 pub mod restart;
 pub mod rollback;
 pub mod run;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde::Serialize;
 
 use super::online::block_on;
-use super::{Context, Outcome, cluster};
+use super::{Context, Outcome, cluster, remote_init};
 use crate::app::{self, App, AppName};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::Capabilities;
@@ -41,6 +41,7 @@ pub enum Verb {
         #[command(flatten)]
         cluster: Box<cluster::Settings>,
     },
+    Init(remote_init::Args),
     /// List the remotes
     List,
     /// Choose where the app in this folder goes; outside of an app, where all go
@@ -80,6 +81,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 .exit(2))
         }
         Verb::Add { name, url, token, no_check, .. } => add(context, &name, &url, token, no_check),
+        Verb::Init(args) => remote_init::run(args, context),
         Verb::List => list(context),
         Verb::Use { name, default } => choose(context, &name, default),
         Verb::Check { name, deploy } => check(context, name.as_deref(), deploy.as_ref()),
@@ -101,7 +103,7 @@ impl Text for Added {
     }
 }
 
-fn add(context: &Context, name: &str, url: &str, token: Option<String>, no_check: bool) -> Outcome {
+pub fn add(context: &Context, name: &str, url: &str, token: Option<String>, no_check: bool) -> Outcome {
     let mut remotes = Remotes::read(&context.dirs.config)?;
     let mut credentials = Credentials::read(&context.dirs.config)?;
     let url = parse_url(url)?;

@@ -20,6 +20,8 @@ pub mod reference;
 pub mod registry;
 pub mod server;
 pub mod settings;
+pub mod setup;
+pub mod ssh;
 
 pub use client::Client;
 pub use config::Remotes;

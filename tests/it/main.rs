@@ -51,6 +51,7 @@ mod platform_memcache;
 mod platform_mysql;
 mod platform_queue;
 mod queue;
+mod remote_init;
 mod runs;
 mod schedules;
 mod schema;
