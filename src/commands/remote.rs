@@ -66,7 +66,9 @@ pub enum Verb {
     },
     /// Forget a remote and its token; what runs there goes on
     #[command(alias = "remove")]
-    Rm { name: String },
+    Rm {
+        name: String,
+    },
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {

@@ -68,7 +68,7 @@ impl Platforms {
             let (own, run) = (self.apps.join(app.as_str()), self.run.join(format!("{app}-services")));
             let (data, permdir) = (self.data(app), Some(own.join("permdir")));
             let (cache, code) = (self.apps.join(".cache"), Some(code.to_owned()));
-            let other_database = self.backends.has_mysql();
+            let other_database = self.backends.has("mysql");
             let machine = Machine { code, permdir, other_database, cache, config: known, ..Machine::default() };
             let (errors, of) = (self.errors.clone(), app.clone());
             let tell = Tell::new(move |event| {

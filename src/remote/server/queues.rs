@@ -39,6 +39,14 @@ impl Server {
         none: impl FnOnce() -> Result<T>,
         ask: impl FnOnce(&mut Client) -> Result<T> + Send + 'static,
     ) -> Result<T, Refused> {
+        if self.backends.has("queue") {
+            let problem =
+                Problem::new("queue.elsewhere", "the node's apps use a queue server of its own, which they share")
+                    .hint(
+                        "the app itself sees its part of it: `dae run --remote NAME -- python`, and `dae.api.mq` there",
+                    );
+            return Err(Refused::new(StatusCode::CONFLICT, problem));
+        }
         let told = self.platforms.told(app).await;
         let answer = match told.into_iter().find(|(name, _)| name == "DAE_QUEUE") {
             Some((_, address)) => blocking(move || ask(&mut Client::connect(&address)?)).await,

@@ -77,8 +77,9 @@ impl Backends {
         Ok(env)
     }
 
-    pub fn has_mysql(&self) -> bool {
-        self.mysql.is_some()
+    /// Whether `service` is not the node's own.
+    pub fn has(&self, service: &str) -> bool {
+        self.servers().iter().any(|(name, _)| *name == service)
     }
 
     /// The services that are not the node's own, by their keys in node.yaml.
