@@ -634,6 +634,9 @@ _dae() {
             dae__subcmd__help__subcmd__remote,check)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__check"
                 ;;
+            dae__subcmd__help__subcmd__remote,init)
+                cmd="dae__subcmd__help__subcmd__remote__subcmd__init"
+                ;;
             dae__subcmd__help__subcmd__remote,list)
                 cmd="dae__subcmd__help__subcmd__remote__subcmd__list"
                 ;;
@@ -910,6 +913,9 @@ _dae() {
             dae__subcmd__remote,help)
                 cmd="dae__subcmd__remote__subcmd__help"
                 ;;
+            dae__subcmd__remote,init)
+                cmd="dae__subcmd__remote__subcmd__init"
+                ;;
             dae__subcmd__remote,list)
                 cmd="dae__subcmd__remote__subcmd__list"
                 ;;
@@ -927,6 +933,9 @@ _dae() {
                 ;;
             dae__subcmd__remote__subcmd__help,help)
                 cmd="dae__subcmd__remote__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__remote__subcmd__help,init)
+                cmd="dae__subcmd__remote__subcmd__help__subcmd__init"
                 ;;
             dae__subcmd__remote__subcmd__help,list)
                 cmd="dae__subcmd__remote__subcmd__help__subcmd__list"
@@ -3618,7 +3627,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__remote)
-            opts="add list use check rm"
+            opts="add init list use check rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3646,6 +3655,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__remote__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__remote__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -6070,7 +6093,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote)
-            opts="-C -q -v -h --json --color --quiet --verbose --help add list use check rm help"
+            opts="-C -q -v -h --json --color --quiet --verbose --help add init list use check rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6188,7 +6211,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__remote__subcmd__help)
-            opts="add list use check rm help"
+            opts="add init list use check rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6243,6 +6266,20 @@ _dae() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dae__subcmd__remote__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dae__subcmd__remote__subcmd__help__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -6278,6 +6315,48 @@ _dae() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__remote__subcmd__init)
+            opts="-C -q -v -h --name --domain --listen --dir --program --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

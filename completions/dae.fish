@@ -1164,20 +1164,21 @@ complete -c dae -n "__fish_dae_using_subcommand open" -l json -d 'Answer in JSON
 complete -c dae -n "__fish_dae_using_subcommand open" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand open" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -s h -l help -d 'Print help'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "add" -d 'Add a remote, or give one another address or token'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "list" -d 'List the remotes'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
-complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add list use check rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "init" -d 'Make a machine that you reach by ssh a node, and add it as a remote'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "list" -d 'List the remotes'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
+complete -c dae -n "__fish_dae_using_subcommand remote; and not __fish_seen_subcommand_from add init list use check rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l token -d 'Its token, or `-` to read it from stdin [default: DAE_TOKEN, or it is asked for]' -r
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l context -d 'The context in the kubeconfig [default: the current one, or the pod\'s own account]' -r
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -l kubeconfig -d 'The kubeconfig [default: KUBECONFIG, or ~/.kube/config]' -r -F
@@ -1200,6 +1201,19 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say only what went wrong'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l name -d 'What to call the remote [default: the first part of the host\'s name]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l domain -d 'Apps answer at NAME.DOMAIN [default: the host\'s name]' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l listen -d 'Where the node listens: `127.0.0.1:8000`, or `:8000` for every address' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l dir -d 'The node\'s folder there' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l program -d 'Where dae itself goes there' -r
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -s C -d 'Act as if started in this folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from list" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -1235,6 +1249,7 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "init" -d 'Make a machine that you reach by ssh a node, and add it as a remote'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the remotes'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
@@ -1435,6 +1450,7 @@ complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from maintenance" -f -a "on" -d 'Close it'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from maintenance" -f -a "off" -d 'Open it again'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "add" -d 'Add a remote, or give one another address or token'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "init" -d 'Make a machine that you reach by ssh a node, and add it as a remote'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "list" -d 'List the remotes'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "use" -d 'Choose where the app in this folder goes; outside of an app, where all go'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'

@@ -159,11 +159,11 @@ fn what_stands_in_the_way_is_told_before_anything_is_written() {
     sshd.place.write("known_hosts", format!("[127.0.0.1]:{} {}", sshd.port, sshd.place.read("host.pub")));
 
     // Another architecture: as far as its `uname` says.
-    sshd.place.write("other/uname", "#!/bin/sh\n[ \"$1\" = -m ] && echo pdp11 || echo Linux\n");
+    sshd.place.write("foreign/uname", "#!/bin/sh\n[ \"$1\" = -m ] && echo pdp11 || echo Linux\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(sshd.place.path("other/uname"), mode).unwrap();
-    let other = sshd.place.path("other");
-    sshd.again(&other);
+    std::fs::set_permissions(sshd.place.path("foreign/uname"), mode).unwrap();
+    let foreign = sshd.place.path("foreign");
+    sshd.again(&foreign);
     let foreign = code(sshd.init("right", port));
     assert!(foreign.contains("remote.platform") && foreign.contains("Linux pdp11"), "{foreign}");
 

@@ -88,11 +88,6 @@ async fn serve(
     let teller = terminal.clone();
     let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
     terminal.tell(&Apart::of(&server.isolation));
-    let (backends, teller) = (server.backends.clone(), terminal.clone());
-    // Nothing waits for a server that may be down.
-    drop(tokio::task::spawn_blocking(move || {
-        backends.unreachable().into_iter().for_each(|problem| teller.tell(&Down(problem)));
-    }));
     let watching = tokio::spawn(server.clone().keep_apart());
     let hearing = tokio::spawn(server.clone().hear(heard));
     let mut doors = vec![Door { listener, tls: None }];
@@ -109,6 +104,11 @@ async fn serve(
     let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
 
     terminal.tell(&Ready { url, listen: address.to_string(), tls: private, domain: home.config.domain.clone() });
+    let (backends, teller) = (server.backends.clone(), terminal.clone());
+    // Nothing waits for a server that may be down.
+    drop(tokio::task::spawn_blocking(move || {
+        backends.unreachable().into_iter().for_each(|problem| teller.tell(&Down(problem)));
+    }));
     let back = tokio::spawn({
         let server = server.clone();
         async move {
