@@ -70,9 +70,9 @@ fn secrets_are_in_no_log_no_error_no_mail_and_no_story_of_a_deploy() {
     write("announce.py", ANNOUNCE);
     write("feed.py", "import announce, time\ntime.sleep(600)\n");
     write("local_config.py", "KEY = 'hush-of-file'\n");
-    remote.dae(&["config", "set", "PARTNER=hush-of-config", "MODE=on"]).ok();
+    remote.dae(&["config", "set", "PARTNER=hush-of-config", "MODE=production"]).ok();
     let deployed = remote.dae(&["deploy"]).ok();
-    let filtered = "they are [Filtered] [Filtered] on";
+    let filtered = "they are [Filtered] [Filtered] production";
     assert!(deployed.raw().contains(filtered), "{}", deployed.raw());
 
     let ask = |path: &str| get(remote.port, "daetest.apps.localhost", path).status;

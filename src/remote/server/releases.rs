@@ -398,7 +398,7 @@ impl Server {
         };
         let Unseen { config, all } = {
             let (assembled, values) = (assembled.clone(), settings.env.clone());
-            super::blocking(move || Ok::<_, Problem>(Unseen::of(&assembled, values.into_values()))).await?
+            super::blocking(move || Ok::<_, Problem>(Unseen::of(&assembled, values.into_iter()))).await?
         };
         let mut env = self.platforms.env(app, &assembled.root, confine.owner(), config).await?;
         env.extend(self.isolation.environment(app, &confine, self.settings()));

@@ -5,6 +5,7 @@ use reqwest::Url;
 
 use super::assemble::Assembled;
 use crate::app::{Secrets, protected};
+use crate::services::errors::is_sensitive;
 
 /// Shorter lines of a value may be anything.
 const LONG_LINE: usize = 20;
@@ -17,13 +18,19 @@ pub struct Unseen {
 }
 
 impl Unseen {
-    /// Reads the protected files.
-    pub fn of(assembled: &Assembled, config: impl Iterator<Item = String>) -> Self {
-        let mut values: Vec<String> = config.flat_map(parts).collect();
+    /// Reads the protected files. `config` has names and values.
+    pub fn of(assembled: &Assembled, config: impl Iterator<Item = (String, String)>) -> Self {
+        let secret = config.filter(|(name, value)| is_sensitive(name) || !is_plain(value));
+        let mut values: Vec<String> = secret.flat_map(|(_, value)| parts(value)).collect();
         let config = Secrets::new(values.iter().cloned());
         values.extend(protected(&assembled.root, &assembled.file.manifest).1);
         Self { config, all: Secrets::new(values) }
     }
+}
+
+/// A word or a number, as of `MODE=production`: it may be in any line, and says nothing there.
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphabetic()) || value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value, and what of it may turn up alone: it is printed line by line, and an address has a password.

@@ -99,7 +99,7 @@ impl Wanted<'_> {
     fn shell(&self, before: &str, script: &str, input: Stdio) -> Result<String> {
         let Self { machine, asks, program, dir, domain, listen, .. } = self;
         let names = [("program", program), ("dir", dir), ("domain", domain), ("listen", listen)];
-        let names: String = names.into_iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect();
+        let names = names.map(|(name, value)| format!("{name}={}\n", quoted(value))).concat();
         machine.run(before, &(names + script), input, *asks)
     }
 }

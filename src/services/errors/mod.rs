@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use edit::last_edit;
+pub use sensitive::is_sensitive;
 pub use server::Intake;
 pub use store::{Group, Refused, Resolved, Store};
 

@@ -262,7 +262,7 @@ fn a_token_that_grows_old_in_the_middle_of_a_push_is_asked_for_anew() {
     let noise: Vec<u8> =
         std::iter::successors(Some(1_u64), |x| Some(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)))
             .take(1_000_000)
-            .flat_map(|x| x.to_be_bytes())
+            .flat_map(u64::to_be_bytes)
             .collect();
     place.write("hello/noise.bin", noise);
     let ran = stage.push(&kept);

@@ -89,14 +89,13 @@ impl Database {
             return Ok(Own { database: self, part });
         }
         let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut part = match kept()? {
-            Some(part) => part,
-            None => {
-                let (name, password) = (mysql::name(app), mysql::random_password()?);
-                let part = Part { at: at.clone(), name, password, is_whole: false };
-                part.write(data)?;
-                part
-            }
+        let mut part = if let Some(part) = kept()? {
+            part
+        } else {
+            let (name, password) = (mysql::name(app), mysql::random_password()?);
+            let part = Part { at: at.clone(), name, password, is_whole: false };
+            part.write(data)?;
+            part
         };
         // Another release may have made it meanwhile.
         if !part.is_whole {
