@@ -45,7 +45,8 @@ fn a_container_serves_one_service() {
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.wait().code, 0);
 
-    place.write("a/user/handler.py", HANDLER.replace("def store", "def sotre"));
+    // Of another length: what was compiled of a file of the same second and size would be taken for it.
+    place.write("a/user/handler.py", HANDLER.replace("def store", "def stored"));
     let ran = container(free_port(), "user.UserStorage").run();
     assert!(
         ran.code != 0 && ran.stderr.contains("UserStorageHandler has no store, and user.UserStorage promises it"),
