@@ -170,6 +170,10 @@ fn a_node_is_made_once() {
     #   certificates: [{cert: /etc/ssl/apps.pem, key: /etc/ssl/apps.key}]
     # Lists the apps' Thrift services for other machines, and has them listen where those reach this one.
     # zookeeper: zk1:2181,zk2:2181
+    # Servers in the place of the node's own services: see docs/node.md.
+    # services:
+    #   mysql: {host: db.example.com, user: dae, passwd: SECRET}
+    #   memcache: ["cache:11211"]
     "#);
     let kept = std::fs::read(place.path("n/store.sqlite")).unwrap();
     assert!(!kept.windows(token.len()).any(|window| window == token.as_bytes()), "the token itself is kept");

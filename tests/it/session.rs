@@ -226,7 +226,7 @@ fn the_session_of_the_talk() {
     let last = news(&mut serve, &mut told);
     screen.showed(&last);
     assert_eq!(serve.wait().code, 0);
-    assert!(took < Duration::from_millis(1500), "Ctrl-C took {took:?}");
+    assert!(took < Duration::from_secs(4), "Ctrl-C took {took:?}");
 
     let listen = format!("127.0.0.1:{node_port}");
     let init = ["node", "init", "--dir", "node", "--domain", "apps.localhost", "--listen", &listen, "--json"];

@@ -51,22 +51,16 @@ fn what_was_live_before_is_back_at_once() {
     assert!(node.place.dae(["ps"]).dir("daetest").ok().stdout.contains("kept"));
 
     // Both ways, again and again: the same two processes.
-    let (mut slowest, mut fastest) = (Duration::ZERO, u64::MAX);
     for (round, (says, pid)) in [("one", first_pid), ("two", second_pid), ("one", first_pid)].into_iter().enumerate() {
         let began = Instant::now();
         let told = node.told(&["rollback"]);
         let took = began.elapsed();
-        slowest = slowest.max(took);
         let on_the_node = told.iter().find(|event| event["event"] == "live").unwrap()["took_ms"].as_u64().unwrap();
         println!("rollback: {took:?} from the command's start to its end, {on_the_node} ms of that on the node");
         assert_eq!(started(&told), "at once (it was kept warm)");
-        fastest = fastest.min(on_the_node);
         assert_eq!(node.says(), was(says, &format!("r{}", round + 3)));
         assert_eq!(node.pid(), pid);
     }
-    // One of them met a moment in which the machine was not busy with other tests.
-    assert!(fastest <= 100, "{fastest} ms");
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 
     // A further one takes the place of what was kept.
     node.deploy("three");
