@@ -35,7 +35,7 @@ pub struct Log {
     full: u32,
     newest: Newest,
     /// Held as long as the store is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// The file that is written.
@@ -197,12 +197,23 @@ fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).doing(|| format!("write `{}`", folder.display()))
 }
 
-fn lock(folder: &Path) -> Result<File> {
+/// Let go of by word: the file alone would stay locked for as long as a process that is just being forked has it too.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is when the file is closed.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join("lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
     let file = open.doing(|| format!("open `{}`", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(Problem::new(
             "beansdb.locked",
             format!("the store in `{}` is open in another process", folder.display()),
@@ -349,6 +360,17 @@ mod tests {
     use super::*;
 
     const START: Place = Place { file: 1, offset: 8 };
+
+    #[test]
+    fn a_lock_ends_though_a_process_being_forked_has_its_file_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        let inherited = held.0.try_clone().unwrap();
+        assert_eq!(lock(dir.path()).unwrap_err().code, "beansdb.locked");
+        drop(held);
+        lock(dir.path()).unwrap();
+        drop(inherited);
+    }
 
     /// Three writes: of one record, of two, of one.
     fn three_writes() -> (Vec<u8>, Vec<usize>) {
