@@ -78,6 +78,21 @@ fn whichever_of_the_two_is_killed_nothing_is_left() {
 }
 
 #[test]
+fn a_guardian_killed_as_it_starts_leaves_nothing() {
+    let place = Place::new();
+    place.write("app/app.yaml", "application: app\nhandlers:\n- url: /.*\n  wsgi_app: app:app\n");
+    place.write("app/app.py", APP).write("app/pip-req.txt", "");
+    // Somewhere among these is the moment in which the other one has been started and does not know yet.
+    for tenth in 0..100 {
+        let running = place.dae(["serve", "--port", &free_port().to_string()]).dir("app").spawn();
+        std::thread::sleep(Duration::from_micros(100 * tenth));
+        kill(Pid::from_raw(i32::try_from(running.pid()).unwrap()), Signal::SIGKILL).unwrap();
+        assert_eq!(running.wait().code, 137);
+    }
+    gone_within(&place, Duration::from_secs(5));
+}
+
+#[test]
 fn ctrl_c_ends_everything_within_a_second() {
     let place = Place::new();
     let running = serve(&place);
