@@ -110,7 +110,8 @@ try:
     node = subprocess.Popen(
         [DAE, "node", "serve", "--dir", "node", "--json"], cwd=place, env=env, stdout=subprocess.PIPE, text=True
     )
-    ready = json.loads(node.stdout.readline())
+    # Warnings may come before it.
+    ready = next(event for event in map(json.loads, node.stdout) if "listen" in event)
     port = int(ready["listen"].rpartition(":")[2])
     threading.Thread(target=lambda: node.stdout.read(), daemon=True).start()
     env["DAE_TOKEN"] = token
