@@ -1,6 +1,7 @@
 //! dev.yaml and test.yaml: one developer's own file, which points a service at a real server. No other file of an app holds
 //! hosts or passwords.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -74,11 +75,7 @@ const FARM: &[&str] = &["host", "port", "user", "passwd", "db", "tables"];
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        write!(f, "{}:{}", bracketed(&self.host), self.port)
     }
 }
 
@@ -112,6 +109,16 @@ impl Address {
             || host.ends_with(".localhost")
             || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
+}
+
+/// A host as it stands in a URL: an address of IPv6 has brackets there.
+pub fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
+}
+
+/// The host of a URL by itself.
+pub fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// `host:port`.

@@ -23,7 +23,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use cron::{CronJob, Overlap, Runs};
-pub use dev::{Address, DevSettings, Elsewhere, Mysql, StateOf};
+pub use dev::{Address, DevSettings, Elsewhere, Mysql, StateOf, bracketed, without_brackets};
 pub use find::find;
 pub use handler::{Handler, Serves, StaticRule, Target};
 pub use manifest::{Manifest, Probe, Worker};

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::services::Services;
 use super::{Context, Outcome, foreground};
-use crate::app::App;
+use crate::app::{App, bracketed};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::mysql::{self, Account, Address, Answer, Client, Fault, Statement};
 use crate::term::{Done, Paint, Text, confirm};
@@ -144,7 +144,7 @@ fn url(account: &Account) -> String {
         Address::Tcp(host, port) => (host.as_str(), *port),
         Address::Unix(_) => ("localhost", 3306),
     };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let host = bracketed(host);
     format!("mysql://{}:{}@{host}:{port}/{}", escaped(user), escaped(password), escaped(db))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::online::block_on;
 use super::{Context, Outcome, remote};
+use crate::app::bracketed;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::config::parse_url;
 use crate::remote::server::Listen;
@@ -88,10 +89,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let url = url.as_str().trim_end_matches('/').to_owned();
     Ok(Box::new(Initialised { name, url, changed, lasts: done.lasts }))
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 fn say(context: &Context, step: Step, wanted: &Wanted) {

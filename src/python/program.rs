@@ -5,7 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
+
 use crate::problem::{Doing as _, Result};
+use crate::supervisor::parent::end_with_us;
 
 #[derive(Debug)]
 pub struct Said {
@@ -42,7 +45,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     for name in MISLEADING {
         command.env_remove(name);
     }
-    end_with_us(&mut command);
+    end_with_us(&mut command, Signal::SIGTERM);
     command
 }
 
@@ -69,20 +72,3 @@ pub fn run(command: &mut Command, input: &str) -> Result<Said> {
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
 }
-
-#[cfg(target_os = "linux")]
-fn end_with_us(command: &mut Command) {
-    use std::os::unix::process::CommandExt as _;
-    let parent = nix::unistd::getpid();
-    // SAFETY: between fork and exec only prctl and getppid are called, both of which may be called there.
-    unsafe {
-        command.pre_exec(move || {
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)?;
-            // dae may have died before the line above.
-            if nix::unistd::getppid() == parent { Ok(()) } else { Err(std::io::Error::other("dae has ended")) }
-        });
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn end_with_us(_: &mut Command) {}

@@ -24,6 +24,8 @@ pub fn write(path: &Path, bytes: &[u8], who: Who) -> Result<()> {
     let mode = if who == Who::Owner { 0o600 } else { 0o644 };
     aside.as_file().set_permissions(fs::Permissions::from_mode(mode)).doing(doing)?;
     aside.write_all(bytes).doing(doing)?;
+    // Before the move: after a power cut there is the old one or the new one, and none that is empty.
+    aside.as_file().sync_all().doing(doing)?;
     aside.persist(path).map_err(|error| error.error).doing(doing)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use reqwest::Url;
 
+use crate::app::{bracketed, without_brackets};
 use crate::problem::{Problem, Result};
 
 /// `ssh://user@host:port`; what is left out is as `~/.ssh/config` has it.
@@ -32,7 +33,7 @@ impl Machine {
         let read = || {
             let url = Url::parse(text).ok().filter(|url| url.scheme() == "ssh" && url.password().is_none())?;
             let only = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-            let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let host = without_brackets(url.host_str()?).to_owned();
             let user = Some(url.username().to_owned()).filter(|user| !user.is_empty());
             let good = only && plain(&host.replace(':', "")) && user.as_deref().is_none_or(plain);
             good.then(|| Self { user, host, port: url.port() })
@@ -89,7 +90,7 @@ impl Machine {
 /// As it is typed after `ssh`.
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = bracketed(&self.host);
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         write!(f, "ssh://{user}{host}{port}")

@@ -18,6 +18,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 
+use super::parent::end_with_us;
+
 /// Names the guardian to the one that works.
 const GUARDED: &str = "DAE_GUARDED";
 /// How often what was orphaned and has ended is buried.
@@ -57,32 +59,15 @@ pub fn guard() -> io::Result<Role> {
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), None)?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(std::env::args_os().skip(1)).env(GUARDED, getpid().to_string());
-    never_alone(&mut command);
+    // Alone it would take itself for the first one, and be a guardian. It has started nothing yet; what it gets when it has, `take_over`
+    // says.
+    end_with_us(&mut command, Signal::SIGKILL);
     let child = command.spawn()?;
     let child = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let ended = wait(child, &watched)?;
     end_descendants();
     Ok(Role::Guarded(ended))
 }
-
-/// What is started does not come up without this process: it would take itself for the first one, and be a guardian.
-#[cfg(target_os = "linux")]
-fn never_alone(command: &mut Command) {
-    use std::os::unix::process::CommandExt as _;
-    let guardian = getpid();
-    // SAFETY: between fork and exec only prctl and getppid are called, both of which may be called there.
-    unsafe {
-        command.pre_exec(move || {
-            // It has started nothing yet; what it takes when it has, `take_over` says.
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            // The guardian may have died before the line above.
-            if getppid() == guardian { Ok(()) } else { Err(Errno::ESRCH.into()) }
-        });
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn never_alone(_: &mut Command) {}
 
 /// Whether the guardian has died: then nobody but this process ends what it started.
 pub fn is_orphaned() -> bool {

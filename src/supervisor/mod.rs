@@ -5,6 +5,7 @@ pub mod guardian;
 mod memory;
 mod outlet;
 mod output;
+pub mod parent;
 mod process;
 
 pub use confine::{Confinement, Owner};

@@ -302,13 +302,15 @@ fn an_authority_gives_certificates_and_renews_them() {
     // An app that goes live has one soon after.
     place.dae(["deploy"]).dir("daetest").ok();
     let host = node.app();
-    assert!(node.certificate(&host).get("problem").is_none());
+    let given = node.certificate(&host);
+    assert!(given.get("problem").is_none(), "{given}");
     assert_eq!(node.curl(&root, &host, &[]).unwrap(), format!("https {host}:{} https 2", node.tls));
     assert_eq!(crate::harness::get(node.plain, &host, "/").status, 308);
 
     // So has a host that is added; where that does not lead here, it is said, and why.
     place.dae(["domains", "add", "www.example.test"]).dir("daetest").ok();
-    assert!(node.certificate("www.example.test").get("problem").is_none());
+    let given = node.certificate("www.example.test");
+    assert!(given.get("problem").is_none(), "{given}");
     pebble.is_at("elsewhere.test", "127.0.0.9");
     place.dae(["domains", "add", "elsewhere.test"]).dir("daetest").ok();
     let failed = node.certificate("elsewhere.test");

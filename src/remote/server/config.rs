@@ -16,6 +16,7 @@ use super::tls;
 use crate::app::AppName;
 use crate::node::ZooKeeper;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::remote::file::{self, Who};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,15 +182,7 @@ impl Config {
              #   mysql: {{host: db.example.com, user: dae, passwd: SECRET}}\n\
              #   memcache: [\"cache:11211\"]\n"
         );
-        let path = Self::path(dir);
-        let write = || -> std::io::Result<()> {
-            let mut aside = tempfile::NamedTempFile::new_in(dir)?;
-            std::io::Write::write_all(&mut aside, text.as_bytes())?;
-            aside.as_file().sync_all()?;
-            aside.persist(&path)?;
-            Ok(())
-        };
-        write().doing(|| format!("write `{}`", path.display()))
+        file::write(&Self::path(dir), text.as_bytes(), Who::Owner)
     }
 }
 

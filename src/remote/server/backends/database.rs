@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::reach;
 use crate::app::{Address, AppName};
 use crate::problem::{Doing as _, Problem, Result};
+use crate::remote::file::{self, Who};
 use crate::services::mysql::{self, Account, Address as At, Client, Fault};
 
 /// A server, and somebody who may make databases and users there. The keys are dev.yaml's.
@@ -186,13 +187,7 @@ impl Part {
     /// Only the node may read it.
     fn write(&self, data: &Path) -> Result<()> {
         let path = data.join(FILE);
-        let write = || -> std::io::Result<()> {
-            let mut aside = tempfile::NamedTempFile::new_in(data)?;
-            serde_json::to_writer(&mut aside, self)?;
-            aside.as_file().sync_all()?;
-            aside.persist(&path)?;
-            Ok(())
-        };
-        write().doing(|| format!("write `{}`", path.display()))
+        let text = serde_json::to_vec(self).map_err(std::io::Error::from);
+        file::write(&path, &text.doing(|| format!("write `{}`", path.display()))?, Who::Owner)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::app::Address;
+use crate::app::{Address, without_brackets};
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -30,7 +30,7 @@ impl TryFrom<String> for Dsn {
         if !matches!(url.scheme(), "http" | "https") || url.username().is_empty() || url.path().len() < 2 {
             return Err(wrong);
         }
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = without_brackets(host).to_owned();
         Ok(Self { address: Address { host, port }, text })
     }
 }

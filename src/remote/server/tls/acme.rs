@@ -2,7 +2,6 @@
 //! http shows that it is theirs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,8 @@ use jiff::Timestamp;
 use super::settings::Acme;
 use super::{FOLDER, Tls};
 use crate::gateway::tls::Certificate;
-use crate::problem::{Doing as _, Problem, Result};
+use crate::problem::{Problem, Result};
+use crate::remote::file::{self, Who};
 
 /// How long one order may take.
 const WITHIN: Duration = Duration::from_mins(3);
@@ -114,7 +114,7 @@ impl Tls {
             return Err(failed(&format!("what was given is for {}", certificate.names.join(", "))));
         }
         let path = self.path(Path::new(FOLDER)).join(format!("{host}.pem"));
-        write(&path, pem.as_bytes())?;
+        file::write(&path, pem.as_bytes(), Who::Owner)?;
         Ok(certificate)
     }
 
@@ -175,7 +175,7 @@ impl Tls {
         let (account, credentials) = builder()?.create(&new, acme.directory.clone(), None).await?;
         let known = Known { directory: acme.directory.clone(), credentials };
         // Without it the next order makes another one.
-        let _ = serde_json::to_vec(&known).map(|text| write(&path, &text));
+        let _ = serde_json::to_vec(&known).map(|text| file::write(&path, &text, Who::Owner));
         Ok(account)
     }
 }
@@ -195,19 +195,6 @@ pub(super) fn read_all(folder: &Path) -> BTreeMap<String, Certificate> {
         Some((host, Certificate::read(&pem, &pem).ok()?))
     };
     files.filter_map(read).collect()
-}
-
-/// Whole or not at all, and for nobody else.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(path);
-        let mut aside = tempfile::NamedTempFile::new_in(folder)?;
-        aside.write_all(bytes)?;
-        aside.as_file().sync_all()?;
-        aside.persist(path)?;
-        Ok(())
-    };
-    written().doing(|| format!("write `{}`", path.display()))
 }
 
 #[cfg(test)]
