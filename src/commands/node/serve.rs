@@ -16,7 +16,7 @@ use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
-use crate::remote::server::{Collected, Home, Isolation, Listen, NodeFront, Over, Server, Told};
+use crate::remote::server::{BackendChange, Collected, Home, Isolation, Listen, NodeFront, Over, Server, Told};
 use crate::term::{Done, Event, Line, Shown, Tone};
 
 /// How long a request may wait for an app that starts for the first time, or comes back with the node.
@@ -104,11 +104,8 @@ async fn serve(
     let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
 
     terminal.tell(&Ready { url, listen: address.to_string(), tls: private, domain: home.config.domain.clone() });
-    let (backends, teller) = (server.backends.clone(), terminal.clone());
     // Nothing waits for a server that may be down.
-    drop(tokio::task::spawn_blocking(move || {
-        backends.unreachable().into_iter().for_each(|problem| teller.tell(&Down(problem)));
-    }));
+    let backends = tokio::spawn(server.clone().watch_backends());
     let back = tokio::spawn({
         let server = server.clone();
         async move {
@@ -132,6 +129,7 @@ async fn serve(
     node.stop(DRAIN.saturating_sub(told.elapsed())).await;
     server.end_services().await;
     watching.abort();
+    backends.abort();
     hearing.abort();
     Ok(())
 }
@@ -173,19 +171,6 @@ impl Event for Ready {
         serde_json::json!({
             "event": "ready", "url": self.url, "listen": self.listen, "tls": self.tls, "domain": self.domain
         })
-    }
-}
-
-/// A server that apps count on and that does not answer.
-struct Down(Problem);
-
-impl Event for Down {
-    fn show(&self) -> Shown<'_> {
-        Shown::Problem(&self.0)
-    }
-
-    fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "event": "backend_down", "problem": self.0 })
     }
 }
 
@@ -249,6 +234,10 @@ impl Event for Shows {
             }
             Told::Certificate { host, how: Err(problem) } => bad(format!("{host}: {problem}")),
             Told::Over(Over { app, text }) => Shown::Line(Line::warning(format!("{app}: {text}"))),
+            Told::Backend(BackendChange::Down(problem)) => Shown::Problem(problem),
+            Told::Backend(BackendChange::Back { service, address }) => {
+                Shown::Line(Line::good("Back", format!("`{service}` answers again at {address}")))
+            }
             Told::Node(NodeEvent::Restarting { app, process, why, .. }) => {
                 Shown::Line(Line::warning(format!("{app}: `{process}` {why}; it is started again")))
             }
@@ -286,6 +275,10 @@ impl Event for Shows {
             }
             Told::Observers { app, problem } => json!({ "event": "observers", "app": app, "problem": problem }),
             Told::Login { app, problem } => json!({ "event": "login", "app": app, "problem": problem }),
+            Told::Backend(BackendChange::Down(problem)) => json!({ "event": "backend_down", "problem": problem }),
+            Told::Backend(BackendChange::Back { service, address }) => {
+                json!({ "event": "backend_back", "service": service, "address": address })
+            }
             Told::Over(Over { app, text }) => json!({ "event": "over", "app": app, "text": text }),
             Told::Node(event) => to_value(event).unwrap_or_default(),
         }

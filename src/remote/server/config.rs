@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::access;
-use super::backends::Backends;
+use super::backends::{Backends, MailServer};
 use super::isolation::{Apart, Limits};
 use super::login::Settings as Login;
 use super::tls;
@@ -29,9 +29,9 @@ pub struct Config {
     /// Where they listen then; this machine's address on the way to the ZooKeeper, where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services_address: Option<IpAddr>,
-    /// `host:port` of the server that takes the node's own mail, to those who watch an app's errors; none: it stays on the node.
+    /// The server that takes the node's own mail, to those who watch an app's errors; none: it stays on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub smtp: Option<String>,
+    pub smtp: Option<MailServer>,
     /// Who may log in to the apps; without it nobody does, but where an app sets it for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,

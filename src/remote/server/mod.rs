@@ -24,6 +24,7 @@ mod isolation;
 mod kept;
 mod login;
 mod logs;
+mod mailer;
 mod maintenance;
 mod observers;
 mod pages;
@@ -51,13 +52,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use access::AccessLog;
-use backends::Backends;
+use backends::{Backends, MailServer};
 use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
 pub use front::NodeFront;
 use login::Logins;
 
+pub use backends::Change as BackendChange;
 pub use collect::Collected;
 pub use isolation::{Isolation, Over};
 use maintenance::Closed;
@@ -105,7 +107,7 @@ pub struct Server {
     /// Held by those who count on what is on the disk and is not a release's yet.
     in_use: RwLock<()>,
     /// Where mail of the node's own goes; none: it stays with the app's.
-    smtp: Option<String>,
+    smtp: Option<MailServer>,
     /// How long what nothing leads to is kept.
     grace: Duration,
 }
@@ -260,7 +262,7 @@ impl Server {
             closed,
             tls,
             isolation,
-            smtp: home.config.smtp.clone().or(backends.mail.as_ref().map(ToString::to_string)),
+            smtp: home.config.smtp.clone().or_else(|| backends.mail.clone()),
             backends,
             in_use: RwLock::default(),
             grace,

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::Server;
+use super::backends::MailServer;
 use super::releases::Told;
-use crate::app::AppName;
+use super::{Server, mailer};
+use crate::app::{Address, AppName};
 use crate::problem::{Problem, Result};
 use crate::services::NewError;
 
@@ -66,13 +65,14 @@ impl Server {
             return Ok(());
         }
         let own = self.platforms.told(app).await.into_iter().find(|(name, _)| name == "DAE_SMTP");
-        let Some(address) = self.smtp.clone().or(own.map(|(_, address)| address)) else { return Ok(()) };
+        let own = own.and_then(|(_, address)| Address::try_from(address).ok()).map(MailServer::plain);
+        let Some(mail_server) = self.smtp.clone().or(own) else { return Ok(()) };
         let from = format!("dae@{}", self.domain);
         let mail = message(app, error, &from, &to, &self.host_of(app));
-        let done = tokio::time::timeout(PATIENCE, send(&address, &from, &to, &mail)).await;
+        let done = tokio::time::timeout(PATIENCE, mailer::send(&mail_server, &from, &to, &mail)).await;
         done.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(|why| {
             Problem::new("observers.mail", format!("a mail of an error of `{app}` could not be sent"))
-                .because(format!("the mail server at {address}: {why}"))
+                .because(format!("the mail server at {}: {why}", mail_server.address))
         })
     }
 }
@@ -106,42 +106,6 @@ fn message(app: &AppName, error: &NewError, from: &str, to: &[String], host: &st
         line(kind, 200),
         line(message, 700),
     )
-}
-
-/// RFC 5321, as plainly as a server beside the node wants it.
-async fn send(address: &str, from: &str, to: &[String], mail: &str) -> std::io::Result<()> {
-    let stream = TcpStream::connect(address).await?;
-    let mut stream = BufReader::new(stream);
-    say(&mut stream, None, 220).await?;
-    say(&mut stream, Some("EHLO localhost"), 250).await?;
-    say(&mut stream, Some(&format!("MAIL FROM:<{from}>")), 250).await?;
-    for one in to {
-        say(&mut stream, Some(&format!("RCPT TO:<{one}>")), 250).await?;
-    }
-    say(&mut stream, Some("DATA"), 354).await?;
-    let stuffed = mail.replace("\r\n.", "\r\n..");
-    say(&mut stream, Some(&format!("{stuffed}\r\n.")), 250).await?;
-    // The mail is with the server; how it says good-bye is its own business.
-    let _ = say(&mut stream, Some("QUIT"), 221).await;
-    Ok(())
-}
-
-async fn say(stream: &mut BufReader<TcpStream>, line: Option<&str>, wanted: u16) -> std::io::Result<()> {
-    if let Some(line) = line {
-        stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await?;
-    }
-    loop {
-        let mut reply = String::new();
-        if stream.read_line(&mut reply).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        // A hyphen behind the number: there is more of it.
-        if reply.as_bytes().get(3) != Some(&b'-') {
-            let is_good =
-                reply.get(..3).and_then(|code| code.parse::<u16>().ok()).is_some_and(|code| code / 10 == wanted / 10);
-            return if is_good { Ok(()) } else { Err(std::io::Error::other(reply.trim().to_owned())) };
-        }
-    }
 }
 
 #[cfg(test)]

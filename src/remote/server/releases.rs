@@ -57,6 +57,7 @@ pub enum Told {
     },
     Collected(Collected),
     Over(super::Over),
+    Backend(super::BackendChange),
 }
 
 pub struct Releases {

@@ -82,6 +82,14 @@ impl Database {
         Address { host: self.host.clone(), port: self.port }
     }
 
+    /// Whether it answers: also with a refusal, as nobody but who makes databases needs that account.
+    pub fn greet(&self) -> std::io::Result<()> {
+        match Client::connect(&self.admin(), PATIENCE) {
+            Ok(_) | Err(Fault::Refused { .. }) => Ok(()),
+            Err(Fault::Lost(error)) => Err(error),
+        }
+    }
+
     /// The account of `app`, whose data is in `data`; the first time it is made, with the schema of `code` in its database.
     pub fn of(&self, app: &AppName, data: &Path, code: &Path) -> Result<Own<'_>> {
         let at = self.address().to_string();
@@ -115,9 +123,7 @@ impl Database {
         let fix = "is it running, and is `services: mysql` in node.yaml right?";
         reach(&self.address()).map_err(|error| away(error.to_string()).hint(fix))?;
         if self.sign_in(part, name).is_err() {
-            let (user, password) = (self.user.clone(), self.passwd.clone());
-            let admin = Account { address: self.at(), user, password, db: "information_schema".into() };
-            let admin = Client::connect(&admin, PATIENCE).map_err(|fault| fault.problem(&doing).hint(fix))?;
+            let admin = Client::connect(&self.admin(), PATIENCE).map_err(|fault| fault.problem(&doing).hint(fix))?;
             self.give(admin, part, &doing)?;
         }
         let mut own = self.sign_in(part, name).map_err(|fault| {
@@ -164,6 +170,11 @@ impl Database {
     fn sign_in(&self, part: &Part, db: &str) -> Result<Client, Fault> {
         let (user, password) = (part.name.clone(), part.password.clone());
         Client::connect(&Account { address: self.at(), user, password, db: db.to_owned() }, PATIENCE)
+    }
+
+    fn admin(&self) -> Account {
+        let (user, password) = (self.user.clone(), self.passwd.clone());
+        Account { address: self.at(), user, password, db: "information_schema".into() }
     }
 
     fn at(&self) -> At {

@@ -3,6 +3,8 @@
 
 mod database;
 mod dsn;
+mod mail;
+mod watch;
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
@@ -14,6 +16,8 @@ use crate::app::{Address, AppName};
 use crate::problem::{Problem, Result};
 use database::Database;
 use dsn::Dsn;
+pub use mail::{Login, MailServer};
+pub use watch::Change;
 
 /// What is not named is the node's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +28,7 @@ pub struct Backends {
     beansdb: Vec<Address>,
     queue: Option<Address>,
     /// Takes the node's own mail too, where `smtp` names no other.
-    pub(super) mail: Option<Address>,
+    pub(super) mail: Option<MailServer>,
     errors: Option<Dsn>,
     /// A Scribe server.
     logs: Option<Address>,
@@ -59,10 +63,11 @@ impl Backends {
             set("DAE_QUEUE", queue.to_string());
             set("DAE_QUEUE_PREFIX", format!("{app}."));
         }
-        for (name, address) in [("DAE_SMTP", &self.mail), ("DAE_SCRIBE", &self.logs)] {
-            if let Some(address) = address {
-                set(name, address.to_string());
-            }
+        for (name, value) in self.mail.iter().flat_map(MailServer::environment) {
+            set(name, value);
+        }
+        if let Some(address) = &self.logs {
+            set("DAE_SCRIBE", address.to_string());
         }
         if let Some(dsn) = &self.errors {
             set("SENTRY_DSN", dsn.to_string());
@@ -91,15 +96,25 @@ impl Backends {
 
     /// One problem for each that does not answer. Blocks.
     pub fn unreachable(&self) -> Vec<Problem> {
-        let down = |(name, address): (&str, Address)| {
-            let why = reach(&address).err()?;
-            Some(
+        self.look().into_iter().filter_map(|(_, _, problem)| problem).collect()
+    }
+
+    /// All of them, each with a problem where it does not answer. Blocks.
+    fn look(&self) -> Vec<(&'static str, Address, Option<Problem>)> {
+        let look = |(name, address): (&'static str, Address)| {
+            let answered = match &self.mysql {
+                // One that is hung up on too often takes nobody of this machine any more (`max_connect_errors`).
+                Some(database) if name == "mysql" => database.greet(),
+                _ => reach(&address),
+            };
+            let problem = answered.err().map(|why| {
                 Problem::new("node.backend-down", format!("`{name}` does not answer at {address}")).because(why).hint(
                     format!("start it, or correct `services: {name}` in node.yaml; apps that use it fail meanwhile"),
-                ),
-            )
+                )
+            });
+            (name, address, problem)
         };
-        self.servers().into_iter().filter_map(down).collect()
+        self.servers().into_iter().map(look).collect()
     }
 
     fn servers(&self) -> Vec<(&'static str, Address)> {
@@ -112,7 +127,7 @@ impl Backends {
         all.extend(several("memcache", &self.memcache));
         all.extend(several("beansdb", &self.beansdb));
         all.extend(one("queue", self.queue.clone()));
-        all.extend(one("mail", self.mail.clone()));
+        all.extend(one("mail", self.mail.as_ref().map(|mail| mail.address.clone())));
         all.extend(one("errors", self.errors.as_ref().map(Dsn::address)));
         all.extend(one("logs", self.logs.clone()));
         all
@@ -161,6 +176,11 @@ mod tests {
             ]
         );
         assert_eq!(backends.names(), ["memcache", "queue", "errors", "logs"]);
+        assert_eq!(told(&read("{mail: 'm:25'}")), ["DAE_QUEUE=own:1", "DAE_SMTP=m:25"]);
+        let mail = read("{mail: {host: m, user: u, passwd: hush}}");
+        assert_eq!(told(&mail), ["DAE_QUEUE=own:1", "DAE_SMTP=m:587", "DAE_SMTP_USER=u", "DAE_SMTP_PASSWORD=hush"]);
+        assert!(!format!("{mail:?}").contains("hush"));
+        assert_eq!(read(&serde_yaml::to_string(&mail).unwrap()), mail);
     }
 
     #[test]
@@ -173,6 +193,8 @@ mod tests {
             "{errors: 'a:1'}",
             "{errors: 'http://s/1'}",
             "{mysql: {host: a, user: b}}",
+            "{mail: a}",
+            "{mail: {host: a, user: b}}",
         ] {
             assert!(serde_yaml::from_str::<Backends>(yaml).is_err(), "{yaml}");
         }

@@ -1,5 +1,7 @@
 //! A node whose apps use real servers, Debian's own: each app has its part of them, and what is down is told.
 
+mod intakes;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
