@@ -18,10 +18,11 @@ use super::Server;
 use super::access;
 use super::auth::Verb;
 use super::caller::{Asked, Caller};
+use super::headers::Expected;
 use super::logs;
 use super::refusal::{Answer, Refused};
 use super::releases::{Going, Reached};
-use super::store::{Draft, Expected, Moved, With};
+use super::store::{Draft, Moved, With};
 use crate::app::AppName;
 use crate::packaging::{self, Digest};
 use crate::problem::Problem;
@@ -219,17 +220,10 @@ pub(super) async fn accept(server: Arc<Server>, app: AppName, begin: Begin, head
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, accepted.events.clone())], Json(accepted)).into_response())
 }
 
-/// `If-Match: "r41"`, `"none"`, or `*`; without one anything may be live.
+/// By `If-Match`; without one anything may be live.
 pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Refused> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Expected::Anything) };
-    let text = value.to_str().unwrap_or_default().trim();
-    match text.trim_matches('"') {
-        "*" => Ok(Expected::Anything),
-        "none" => Ok(Expected::Nothing),
-        id => {
-            id.parse().map(Expected::Release).map_err(|problem: Problem| Refused::new(StatusCode::BAD_REQUEST, problem))
-        }
-    }
+    Expected::read(value.to_str().unwrap_or_default()).map_err(|problem| Refused::new(StatusCode::BAD_REQUEST, problem))
 }
 
 pub(super) fn precondition(app: &AppName, moved: Moved) -> Refused {

@@ -20,6 +20,7 @@ mod control;
 mod cron;
 mod disk;
 mod front;
+pub mod headers;
 mod isolation;
 mod kept;
 mod login;

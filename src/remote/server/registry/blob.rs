@@ -12,6 +12,7 @@ use tokio_util::io::ReaderStream;
 use super::super::Server;
 use super::super::auth::Verb;
 use super::super::caller::Caller;
+use super::super::headers::Part;
 use super::super::refusal::{Answer, Refused};
 use super::DIGEST_HEADER;
 use crate::problem::Doing as _;
@@ -32,7 +33,7 @@ pub async fn get(
     };
     let path = server.blobs.path(&digest);
     let mut file = tokio::fs::File::open(&path).await.doing(|| format!("open `{}`", path.display()))?;
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).map(|range| part(range, size));
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).map(|range| Part::read(range, size));
     let (status, first, length) = match range {
         None | Some(Part::Whole) => (StatusCode::OK, 0, size),
         Some(Part::Some { first, length }) => (StatusCode::PARTIAL_CONTENT, first, length),
@@ -87,52 +88,4 @@ pub async fn delete(
         Err(Refused::registry(StatusCode::CONFLICT, "DENIED", message).hint("delete that first"))
     })
     .await
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Part {
-    Whole,
-    Some { first: u64, length: u64 },
-    Nowhere,
-}
-
-/// What a `Range` header asks of `size` bytes. One that is unreadable or asks for several parts is ignored, as RFC 9110
-/// allows.
-fn part(range: &str, size: u64) -> Part {
-    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Part::Whole;
-    };
-    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if first <= last => (first, last.min(size.saturating_sub(1))),
-        (Ok(first), Err(_)) if last.is_empty() => (first, size.saturating_sub(1)),
-        (Err(_), Ok(count)) if first.is_empty() && count > 0 => (size.saturating_sub(count), size.saturating_sub(1)),
-        (Err(_), Ok(0)) if first.is_empty() => return Part::Nowhere,
-        _ => return Part::Whole,
-    };
-    if first < size { Part::Some { first, length: last - first + 1 } } else { Part::Nowhere }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        let some = |first, length| Part::Some { first, length };
-        for (range, size, wanted) in [
-            ("bytes=0-0", 10, some(0, 1)),
-            ("bytes=3-", 10, some(3, 7)),
-            ("bytes=3-99", 10, some(3, 7)),
-            ("bytes=-4", 10, some(6, 4)),
-            ("bytes=-40", 10, some(0, 10)),
-            ("bytes=10-", 10, Part::Nowhere),
-            ("bytes=-0", 10, Part::Nowhere),
-            ("bytes=0-", 0, Part::Nowhere),
-            ("bytes=5-3", 10, Part::Whole),
-            ("bytes=0-1,4-5", 10, Part::Whole),
-            ("lines=1-2", 10, Part::Whole),
-        ] {
-            assert_eq!(part(range, size), wanted, "{range}");
-        }
-    }
 }

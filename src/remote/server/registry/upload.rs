@@ -14,6 +14,7 @@ use super::super::Server;
 use super::super::auth::Verb;
 use super::super::blobs::{Absent, Broken, Upload};
 use super::super::caller::Caller;
+use super::super::headers::content_range;
 use super::super::refusal::{Answer, Refused};
 use super::DIGEST_HEADER;
 use crate::app::AppName;
@@ -176,14 +177,6 @@ async fn take(
         Ok(known) => Ok(known),
         Err(broken) => Err(incoming.refuse(refuse(broken)).await),
     }
-}
-
-/// `0-99`, as the specification has it, or `bytes 0-99/100`, as some write it.
-fn content_range(text: &str) -> Option<(u64, u64)> {
-    let text = text.strip_prefix("bytes ").unwrap_or(text);
-    let text = text.split_once('/').map_or(text, |(range, _)| range);
-    let (first, last) = text.split_once('-')?;
-    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
 /// Reading the disk once more and waiting for it take time that is not the other requests'.

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use images::StoredManifest;
 pub use maintenance::Closure;
-pub use releases::{Draft, Expected, Moved, SUPERSEDED, With};
+pub use releases::{Draft, Moved, SUPERSEDED, With};
 
 use crate::problem::{Problem, Result};
 

@@ -3,6 +3,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use super::super::headers::Expected;
 use super::{Store, wrong};
 use crate::app::AppName;
 use crate::packaging::Digest;
@@ -32,28 +33,10 @@ pub enum With {
     New(Vec<u8>),
 }
 
-/// What must be live for a release to be accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    Anything,
-    Nothing,
-    Release(ReleaseId),
-}
-
 /// Something else is live than was expected.
 #[derive(Debug)]
 pub struct Moved {
     pub live: Option<Box<Release>>,
-}
-
-impl Expected {
-    pub fn is_met_by(self, live: Option<ReleaseId>) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Nothing => live.is_none(),
-            Self::Release(id) => live == Some(id),
-        }
-    }
 }
 
 impl Store {
