@@ -35,7 +35,14 @@ def mysql_driver(module):
     drivers.patch(module)
 
 
-PATCHES = {"smtplib": smtplib, "MySQLdb.connections": mysql_driver, "pymysql.connections": mysql_driver}
+def pdb(module):
+    """Debuggers that share a terminal speak one after the other."""
+    from dae import debugger
+
+    debugger.patch(module)
+
+
+PATCHES = {"pdb": pdb, "smtplib": smtplib, "MySQLdb.connections": mysql_driver, "pymysql.connections": mysql_driver}
 
 
 def install():

@@ -80,7 +80,13 @@ pub enum Event {
     /// A debugger waits in a process for a line.
     Prompt {
         process: String,
+        terminal: u64,
         prompt: String,
+    },
+    /// Nobody is left at a terminal where a debugger waited.
+    Left {
+        process: String,
+        terminal: u64,
     },
     Served(Access),
     Python(crate::python::Event),
@@ -97,8 +103,8 @@ impl term::Event for Event {
             Self::Elsewhere { service, address } => Line::warning(format!(
                 "dev.yaml: {service} is `{address}`, not on this machine: what the app writes there stays"
             )),
-            // The greeting says it.
-            Self::Ready { .. } => return Shown::Nothing,
+            // The greeting says it; and who has the keyboard is told by whoever gives it.
+            Self::Ready { .. } | Self::Left { .. } => return Shown::Nothing,
             Self::Started { took_ms, .. } => Line::good("started", format!("in {}", Took(*took_ms))),
             Self::Reloaded { took_ms, start, changed } => {
                 let cold = match start {
@@ -128,7 +134,7 @@ impl term::Event for Event {
             Self::Prompt { process, .. } => Line::new(
                 Tone::Warning,
                 "debugger",
-                format!("{process} waits in the terminal of `dae serve`; `c` goes on"),
+                format!("{process} waits for a line in the terminal of `dae serve`; `c` goes on"),
             ),
             Self::Served(access) => {
                 let tone = match access.status {

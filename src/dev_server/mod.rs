@@ -88,8 +88,8 @@ pub struct Served {
     pub services: Vec<Provided>,
     /// What they tell.
     pub told: mpsc::UnboundedReceiver<services::Event>,
-    /// Lines typed to a debugger, each with the process it waits in.
-    pub typed: mpsc::UnboundedReceiver<(String, String)>,
+    /// Lines typed to a debugger, each with the terminal it waits at.
+    pub typed: mpsc::UnboundedReceiver<(u64, String)>,
 }
 
 impl DevServer {
@@ -192,7 +192,7 @@ impl DevServer {
         tokio::spawn(retell::node(heard, tell.clone(), browser.clone()));
         let (stand_still, still) = mpsc::unbounded_channel();
         tokio::spawn(retell::services(told, tell.clone(), stand_still));
-        tokio::spawn(retell::typed(node.clone(), app.name.clone(), typed));
+        tokio::spawn(retell::typed(node.clone(), typed));
 
         let (heard_of, changes) = mpsc::unbounded_channel();
         // Held from now on: the first request waits for the first generation.

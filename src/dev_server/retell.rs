@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use super::Event;
 use super::browser::Browser;
 use super::tell::Tell;
-use crate::app::AppName;
 use crate::node::{self, Node};
 use crate::services;
 
@@ -16,7 +15,8 @@ pub(super) async fn node(mut heard: mpsc::UnboundedReceiver<node::Event>, tell: 
     while let Some(event) = heard.recv().await {
         let retold = match event {
             node::Event::Output { process, line, .. } => Event::Output { process, line },
-            node::Event::Prompt { process, prompt, .. } => Event::Prompt { process, prompt },
+            node::Event::Prompt { process, terminal, prompt, .. } => Event::Prompt { process, terminal, prompt },
+            node::Event::Left { process, terminal, .. } => Event::Left { process, terminal },
             node::Event::Failed { problem, .. } => {
                 browser.refresh();
                 Event::Broken { problem }
@@ -33,10 +33,10 @@ pub(super) async fn node(mut heard: mpsc::UnboundedReceiver<node::Event>, tell: 
     }
 }
 
-pub(super) async fn typed(node: Arc<Node>, app: AppName, mut typed: mpsc::UnboundedReceiver<(String, String)>) {
-    while let Some((process, line)) = typed.recv().await {
+pub(super) async fn typed(node: Arc<Node>, mut typed: mpsc::UnboundedReceiver<(u64, String)>) {
+    while let Some((terminal, line)) = typed.recv().await {
         // The process may have gone meanwhile; its end is told.
-        let _ = node.type_in(&app, &process, &line);
+        let _ = node.type_in(terminal, &line);
     }
 }
 

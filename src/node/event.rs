@@ -13,7 +13,9 @@ pub enum Event {
     /// A process printed a line; no generation where it is of none, as a warm parent.
     Output { app: AppName, generation: Option<u64>, process: String, line: String },
     /// A debugger waits for a line: see [`super::Node::type_in`].
-    Prompt { app: AppName, process: String, prompt: String },
+    Prompt { app: AppName, process: String, terminal: u64, prompt: String },
+    /// Nobody is left at a terminal where a debugger waited.
+    Left { app: AppName, process: String, terminal: u64 },
     /// A generation began to start.
     Starting { app: AppName, generation: u64 },
     /// A generation serves.

@@ -281,9 +281,9 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Types a line to the debugger that waits in a process of `app`.
-    pub fn type_in(&self, app: &AppName, process: &str, line: &str) -> Result<(), Problem> {
-        self.keyboards.type_in(app, process, &format!("{line}\n"))
+    /// Types a line to the debugger that waits at a terminal: see [`Event::Prompt`].
+    pub fn type_in(&self, terminal: u64, line: &str) -> Result<(), Problem> {
+        self.keyboards.type_in(terminal, &format!("{line}\n"))
     }
 
     /// Ends everything; answers under way have `drain` to finish.

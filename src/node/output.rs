@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Event, Generation, Surroundings};
-use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
 use crate::services::logs::LogFile;
 use crate::supervisor::{Heard, Keyboard};
@@ -74,23 +73,38 @@ pub(super) struct Source<'a> {
     pub process: &'a str,
 }
 
-/// The processes whose debugger waits for a line, or did last, by app and process.
+/// The terminals at which a debugger waits for a line, or did last, by their numbers: processes of one name may have several.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keyboards(Arc<Mutex<HashMap<(AppName, String), Keyboard>>>);
+pub(super) struct Keyboards(Arc<Mutex<Numbered>>);
+
+#[derive(Debug, Default)]
+struct Numbered {
+    last: u64,
+    keyboards: HashMap<u64, Keyboard>,
+}
 
 impl Keyboards {
-    /// Types `text` into the terminal of `process`.
-    pub fn type_in(&self, app: &AppName, process: &str, text: &str) -> Result<()> {
-        let keyboards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keyboard = keyboards.get(&(app.clone(), process.to_owned()));
-        let keyboard =
-            keyboard.ok_or_else(|| Problem::new("debugger.none", format!("no debugger waits in `{process}`")))?;
-        keyboard.type_in(text.as_bytes()).doing(|| format!("type into `{process}`"))
+    /// Types `text` into the terminal of that number.
+    pub fn type_in(&self, terminal: u64, text: &str) -> Result<()> {
+        let keyboard = self.numbered().keyboards.get(&terminal).cloned();
+        let keyboard = keyboard.ok_or_else(|| Problem::new("debugger.none", "the debugger waits no more"))?;
+        keyboard.type_in(text.as_bytes()).doing(|| "type to the debugger")
     }
 
-    fn waits(&self, app: &AppName, process: &str, keyboard: &Keyboard) {
-        let mut keyboards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keyboards.insert((app.clone(), process.to_owned()), keyboard.clone());
+    fn add(&self, keyboard: &Keyboard) -> u64 {
+        let mut numbered = self.numbered();
+        numbered.last += 1;
+        let number = numbered.last;
+        numbered.keyboards.insert(number, keyboard.clone());
+        number
+    }
+
+    fn remove(&self, terminal: u64) {
+        self.numbered().keyboards.remove(&terminal);
+    }
+
+    fn numbered(&self) -> MutexGuard<'_, Numbered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,6 +118,7 @@ pub(super) fn listener(
     logs.open(source.process)?;
     let (app, generation, process) = (source.generation.app.clone(), source.number, source.process.to_owned());
     let secrets = source.generation.secrets.clone();
+    let mut terminal = None;
     Ok(move |came: Heard<'_>| {
         let line = match came {
             Heard::Line(mut line) => {
@@ -111,9 +126,14 @@ pub(super) fn listener(
                 line
             }
             Heard::Prompt(prompt, keyboard) => {
-                keyboards.waits(&app, &process, keyboard);
-                let event = Event::Prompt { app: app.clone(), process: process.clone(), prompt: prompt.to_owned() };
-                return drop(events.send(event));
+                let terminal = *terminal.get_or_insert_with(|| keyboards.add(keyboard));
+                let (app, process, prompt) = (app.clone(), process.clone(), prompt.to_owned());
+                return drop(events.send(Event::Prompt { app, process, terminal, prompt }));
+            }
+            Heard::Left => {
+                let Some(terminal) = terminal.take() else { return };
+                keyboards.remove(terminal);
+                return drop(events.send(Event::Left { app: app.clone(), process: process.clone(), terminal }));
             }
         };
         logs.write(&process, &console::strip_ansi_codes(&line));

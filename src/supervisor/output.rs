@@ -15,6 +15,8 @@ pub enum Heard<'a> {
     Line(String),
     /// A debugger waits for a line, to be typed here.
     Prompt(&'static str, &'a Keyboard),
+    /// Nobody is left at the terminal where a debugger waited.
+    Left,
 }
 
 impl Heard<'_> {
@@ -22,7 +24,7 @@ impl Heard<'_> {
     pub fn line(self) -> Option<String> {
         match self {
             Self::Line(line) => Some(line),
-            Self::Prompt(..) => None,
+            Self::Prompt(..) | Self::Left => None,
         }
     }
 }
@@ -31,6 +33,7 @@ impl Heard<'_> {
 pub(super) fn read_lines(mut from: impl Read, keyboard: Option<&Keyboard>, mut hear: impl FnMut(Heard<'_>)) {
     let mut line = Vec::new();
     let mut chunk = [0; 8192];
+    let mut has_prompted = false;
     // A pseudo-terminal whose last writer has gone gives an error where a pipe gives an end.
     while let Ok(count @ 1..) = from.read(&mut chunk) {
         for byte in &chunk[..count] {
@@ -43,11 +46,15 @@ pub(super) fn read_lines(mut from: impl Read, keyboard: Option<&Keyboard>, mut h
         if let Some(keyboard) = keyboard
             && let Some(prompt) = prompt(&line)
         {
+            has_prompted = true;
             hear(Heard::Prompt(prompt, keyboard));
         }
     }
     if !line.is_empty() {
         hear(Heard::Line(take(&mut line)));
+    }
+    if has_prompted {
+        hear(Heard::Left);
     }
 }
 

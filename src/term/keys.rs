@@ -1,10 +1,7 @@
-//! Single keys, while a command that stays runs in a terminal. Lines are not waited for and keys are not echoed, but where
-//! somebody types to another program; Ctrl-C works as ever.
+//! Single keys, while a command that stays runs in a terminal. Lines are not waited for and keys are not echoed; Ctrl-C works as
+//! ever.
 
 use std::io::{self, Read as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
@@ -14,13 +11,7 @@ use super::Terminal;
 #[derive(Debug)]
 pub struct Keys {
     before: Termios,
-    single: Termios,
-    /// Whole lines are typed.
-    lines: Arc<AtomicBool>,
 }
-
-/// What Ctrl-D says in a line.
-pub const END_OF_INPUT: char = '\u{4}';
 
 impl Keys {
     /// `hear` gets each key, on a thread of its own; `None` where nobody sits there to press one.
@@ -32,38 +23,18 @@ impl Keys {
         let mut single = before.clone();
         single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
         tcsetattr(io::stdin(), SetArg::TCSANOW, &single).ok()?;
-        let lines = Arc::new(AtomicBool::new(false));
-        let keys = Self { before, single, lines: lines.clone() };
+        let keys = Self { before };
         std::thread::Builder::new()
             .name("keys".into())
             .spawn(move || {
                 let mut key = [0];
                 // Ends with the terminal, or with the process.
-                loop {
-                    match io::stdin().read(&mut key) {
-                        Ok(1) => hear(char::from(key[0])),
-                        Ok(_) if lines.load(Ordering::Relaxed) => {
-                            hear(END_OF_INPUT);
-                            // A terminal that has gone says the same again and again.
-                            std::thread::sleep(Duration::from_millis(50));
-                        }
-                        _ => return,
-                    }
+                while let Ok(1) = io::stdin().read(&mut key) {
+                    hear(char::from(key[0]));
                 }
             })
             .ok()?;
         Some(keys)
-    }
-
-    /// From now on lines are typed, seen and edited as ever; they are still heard key by key.
-    pub fn lines(&self) {
-        self.lines.store(true, Ordering::Relaxed);
-        give_back(&self.before);
-    }
-
-    pub fn singles(&self) {
-        self.lines.store(false, Ordering::Relaxed);
-        give_back(&self.single);
     }
 }
 

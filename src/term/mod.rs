@@ -2,6 +2,7 @@
 //! the work was.
 
 mod diagnostics;
+mod edit;
 mod event;
 mod keys;
 mod paint;
@@ -11,8 +12,9 @@ mod report;
 mod terminal;
 
 pub use diagnostics::draw;
+pub use edit::{Edit, Typed};
 pub use event::{Event, Line, Progress, Shown, Tone, Unit};
-pub use keys::{END_OF_INPUT, Keys, give_back, terminal_mode};
+pub use keys::{Keys, give_back, terminal_mode};
 pub use paint::Paint;
 pub use prompt::{ask, ask_secret, choose, confirm, show_cursor};
 pub use raw::Raw;

@@ -1,7 +1,7 @@
 //! The terminal: who is there, what they asked to see, and the only writes to stdout and stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -45,6 +45,8 @@ pub struct Terminal {
     stderr: Paint,
     /// The one moving line, while there is one.
     moving: Mutex<Option<ProgressBar>>,
+    /// The line at the bottom in which somebody types, while there is one: all else goes above it.
+    bottom: Mutex<Option<String>>,
     animates: bool,
 }
 
@@ -67,6 +69,7 @@ impl Terminal {
             stdout: colored(stdout),
             stderr: colored(stderr),
             moving: Mutex::new(None),
+            bottom: Mutex::new(None),
             animates: stderr && !ci && format == Format::Human && verbosity >= Verbosity::Normal,
         }
     }
@@ -136,18 +139,38 @@ impl Terminal {
         self.write_err(&format!("{pad}{} {text}\n", self.stderr.tone(line.tone, &line.word)));
     }
 
-    /// Another program's words before what is typed to it: no line ends here.
+    /// From now on `text`, a question and what is typed to it, is the line at the bottom.
     pub fn prompt(&self, text: &str) {
         self.still();
-        self.write_err(text);
+        let mut bottom = self.bottom();
+        let before = bottom.replace(text.to_owned());
+        write(&format!("{}{text}", before.as_deref().map(erase).unwrap_or_default()));
+    }
+
+    /// What is typed is whole: the line stays where it is, and is the bottom no more.
+    pub fn settle(&self) {
+        if self.bottom().take().is_some() {
+            write("\n");
+        }
+    }
+
+    /// Nothing is to be typed after all.
+    pub fn unprompt(&self) {
+        if let Some(before) = self.bottom().take() {
+            write(&erase(&before));
+        }
+    }
+
+    fn bottom(&self) -> MutexGuard<'_, Option<String>> {
+        self.bottom.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn moving(&self, progress: &Progress) {
-        if !self.animates {
+        if !self.animates || self.bottom().is_some() {
             return;
         }
         // A poisoned lock means another thread died while drawing; what it guards is only a picture.
-        let mut moving = self.moving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = moving.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -177,7 +200,7 @@ impl Terminal {
 
     /// Takes the moving line away, if there is one.
     pub fn still(&self) {
-        let mut moving = self.moving.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = moving.take() {
             bar.finish_and_clear();
         }
@@ -185,13 +208,19 @@ impl Terminal {
 
     fn write_err(&self, text: &str) {
         self.still();
-        // Nobody reads stderr any more: there is nobody left to tell.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        match &*self.bottom() {
+            None => write(text),
+            Some(bottom) => {
+                let end = if text.ends_with('\n') { "" } else { "\n" };
+                write(&format!("{}{text}{end}{bottom}", erase(bottom)));
+            }
+        }
     }
 
     /// A reader that has gone (`| head`) is a quiet end of the whole program.
-    #[expect(clippy::unused_self, reason = "only a terminal writes to stdout")]
     fn write_out(&self, text: &str) {
+        let bottom = self.bottom();
+        bottom.as_ref().inspect(|line| write(&erase(line)));
         let mut stdout = io::stdout().lock();
         let written = stdout
             .write_all(text.as_bytes())
@@ -205,5 +234,20 @@ impl Terminal {
             }
             Ok(()) => {}
         }
+        bottom.as_ref().inspect(|line| write(line));
+    }
+}
+
+fn write(text: &str) {
+    // Nobody reads stderr any more: there is nobody left to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What takes a line away again that ends at the cursor, in as many rows as it has.
+fn erase(line: &str) -> String {
+    let columns = usize::from(console::Term::stderr().size().1.max(1));
+    match console::measure_text_width(line).saturating_sub(1) / columns {
+        0 => "\r\x1b[J".to_owned(),
+        rows => format!("\x1b[{rows}A\r\x1b[J"),
     }
 }

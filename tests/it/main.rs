@@ -19,6 +19,7 @@ mod corpus;
 mod create;
 mod crew;
 mod cron_runs;
+mod debuggers;
 mod deploy;
 mod derived;
 mod dpark;

@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use crate::app::AppName;
 use crate::dev_server::Event;
 use crate::services::logs::{Level, line::Levels};
+use crate::term::{Edit, Typed};
 
-pub const QUESTION: &str = "show only (a process, a level, any text; Enter: all): ";
+const QUESTION: &str = "show only (a process, a level, any text; Enter: all): ";
 const ESCAPE: char = '\u{1b}';
-const BACKSPACE: [char; 2] = ['\u{7f}', '\u{8}'];
 
 #[derive(Debug, Default)]
 pub struct Filter {
     wanted: Option<Wanted>,
-    /// What was typed of the next one so far, byte by byte.
-    typed: Option<Vec<u8>>,
+    /// What was typed of the next one so far.
+    typed: Option<Edit>,
     levels: HashMap<(AppName, String), Levels>,
     /// Lines that were not shown.
     hidden: usize,
@@ -30,9 +30,8 @@ enum Wanted {
 
 /// What a key that was typed to it comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Typed {
-    /// This much is to be echoed.
-    Echo(String),
+pub enum Pressed {
+    Typed,
     /// It is settled; this is what a person should know.
     Settled(String),
 }
@@ -43,37 +42,27 @@ impl Filter {
     }
 
     pub fn begin(&mut self) {
-        self.typed = Some(Vec::new());
+        self.typed = Some(Edit::default());
+    }
+
+    /// The line that is typed.
+    pub fn line(&self) -> Option<String> {
+        Some(format!("{QUESTION}{}", self.typed.as_ref()?.text()))
     }
 
     /// A key, where one is typed to it: while it is asked for, and `Esc` at any time.
-    pub fn press(&mut self, key: char) -> Option<Typed> {
-        if key == ESCAPE && (self.typed.is_some() || self.wanted.is_some()) {
-            self.typed = None;
-            return Some(Typed::Settled(self.want("")));
-        }
-        let typed = self.typed.as_mut()?;
-        if key == '\n' || key == '\r' {
-            let text = String::from_utf8_lossy(typed).into_owned();
-            self.typed = None;
-            return Some(Typed::Settled(self.want(text.trim())));
-        }
-        if BACKSPACE.contains(&key) {
-            // A character may be several bytes.
-            let erased = loop {
-                match typed.pop() {
-                    Some(byte) if byte & 0xc0 == 0x80 => {}
-                    other => break other.is_some(),
-                }
-            };
-            return Some(Typed::Echo(if erased { "\u{8} \u{8}".into() } else { String::new() }));
-        }
-        let before = String::from_utf8_lossy(typed).into_owned();
-        typed.extend(u8::try_from(key).ok().filter(|byte| *byte >= b' '));
-        // The part of a character that is not whole yet is not shown.
-        let echo =
-            std::str::from_utf8(typed).ok().and_then(|now| now.strip_prefix(before.trim_end_matches('\u{fffd}')));
-        Some(Typed::Echo(echo.unwrap_or_default().to_owned()))
+    pub fn press(&mut self, key: char) -> Option<Pressed> {
+        let text = if key == ESCAPE && (self.typed.is_some() || self.wanted.is_some()) {
+            String::new()
+        } else {
+            match self.typed.as_mut()?.press(key) {
+                Typed::Line(line) => line,
+                Typed::End => String::new(),
+                Typed::More | Typed::Next => return Some(Pressed::Typed),
+            }
+        };
+        self.typed = None;
+        Some(Pressed::Settled(self.want(text.trim())))
     }
 
     fn want(&mut self, text: &str) -> String {
@@ -127,8 +116,8 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn types(filter: &mut Filter, text: &str) -> Vec<Typed> {
-        text.bytes().filter_map(|byte| filter.press(char::from(byte))).collect()
+    fn types(filter: &mut Filter, text: &str) -> Option<Pressed> {
+        text.bytes().filter_map(|byte| filter.press(char::from(byte))).last()
     }
 
     fn output(process: &str, line: &str) -> Event {
@@ -162,19 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_echoed_and_escape_shows_all() {
+    fn what_is_typed_is_seen_and_escape_shows_all() {
         let mut filter = Filter::default();
         assert_eq!(filter.press('w'), None);
         assert_eq!(filter.press(ESCAPE), None);
         filter.begin();
-        let echo = |text: &str| Typed::Echo(text.into());
-        assert_eq!(types(&mut filter, "a好"), [echo("a"), echo(""), echo(""), echo("好")]);
-        assert_eq!(filter.press('\u{7f}'), Some(echo("\u{8} \u{8}")));
-        assert_eq!(filter.press('\n'), Some(Typed::Settled("only `a`; Esc shows all".into())));
+        assert_eq!(types(&mut filter, "a好\u{7f}"), Some(Pressed::Typed));
+        assert_eq!(filter.line(), Some(format!("{QUESTION}a")));
+        assert_eq!(filter.press('\n'), Some(Pressed::Settled("only `a`; Esc shows all".into())));
         let app = AppName::parse("app").unwrap();
         assert!(!filter.shows(&app, &output("web", "x")));
         let all = "all is shown again; 1 lines were not: `dae logs` has them";
-        assert_eq!(filter.press(ESCAPE), Some(Typed::Settled(all.into())));
+        assert_eq!(filter.press(ESCAPE), Some(Pressed::Settled(all.into())));
         assert!(filter.shows(&app, &output("web", "x")));
+        assert_eq!(filter.line(), None);
     }
 }

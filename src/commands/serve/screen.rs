@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Context, foreground};
-use super::debugger::Debugger;
-use super::filter::{Filter, QUESTION, Typed};
+use super::debugger::{self, Debugger, Debuggers, Stands};
+use super::filter::{self, Filter};
 use crate::app::AppName;
 use crate::dev_server::{DevServer, Event, Feed, Server, Session, Tagged};
 use crate::problem::Result;
@@ -22,8 +23,8 @@ pub struct App {
     pub name: AppName,
     pub session: Session,
     pub feed: Arc<Feed>,
-    /// Takes lines for a debugger, each with its process.
-    pub type_in: mpsc::UnboundedSender<(String, String)>,
+    /// Takes lines for a debugger, each with the terminal it waits at.
+    pub type_in: mpsc::UnboundedSender<(u64, String)>,
     /// Where whoever hosts its services hears of their state.
     pub state: Option<PathBuf>,
     pub serving: Option<Server>,
@@ -49,12 +50,10 @@ pub async fn run(server: DevServer, apps: Vec<App>, open_it: bool, context: &Con
         context,
         quit: Some(quit),
         last_problem: None,
-        debugger: None,
-        waiting: Vec::new(),
+        debuggers: Debuggers::default(),
         filter: Filter::default(),
-        behind: Vec::new(),
     };
-    loop {
+    let ended = loop {
         // The server's end counts, not the last sender's: a process that left the family may hold its output open for ever.
         tokio::select! {
             biased;
@@ -62,7 +61,9 @@ pub async fn run(server: DevServer, apps: Vec<App>, open_it: bool, context: &Con
             Some(key) = pressed.recv() => screen.press(key).await,
             result = &mut running => break result.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
         }
-    }
+    };
+    context.terminal.unprompt();
+    ended
 }
 
 struct Screen<'a> {
@@ -72,13 +73,8 @@ struct Screen<'a> {
     context: &'a Context,
     quit: Option<oneshot::Sender<()>>,
     last_problem: Option<(AppName, Event)>,
-    /// In which app one waits.
-    debugger: Option<(AppName, Debugger)>,
-    /// Those that came while it had the keyboard.
-    waiting: Vec<(AppName, Debugger)>,
+    debuggers: Debuggers,
     filter: Filter,
-    /// What is shown when the filter has been typed.
-    behind: Vec<(AppName, Event)>,
 }
 
 impl Screen<'_> {
@@ -90,79 +86,100 @@ impl Screen<'_> {
                 let server = Server { app, pid: status.pid, url, address: *address, with };
                 self.greet(name, server)?;
             }
-            Event::Started { .. } | Event::Reloaded { .. } | Event::Broken { .. } => {
-                // Whoever waited there has gone.
-                self.waiting.retain(|(app, _)| app != name);
-                if self.debugger.take_if(|(app, _)| app == name).is_some() {
-                    self.keys.as_ref().inspect(|keys| keys.singles());
-                }
-                if matches!(event, Event::Broken { .. }) {
-                    self.last_problem = Some((name.clone(), event.clone()));
-                }
-            }
-            Event::Prompt { process, prompt } => {
+            Event::Broken { .. } => self.last_problem = Some((name.clone(), event.clone())),
+            Event::Prompt { process, terminal, prompt } if self.keys.is_some() => {
                 self.publish(name, event);
-                if let Some(keys) = &self.keys {
-                    let other = |(app, debugger): &(AppName, Debugger)| {
-                        !debugger.sent && (app != name || debugger.process != *process)
-                    };
-                    if self.debugger.as_ref().is_some_and(other) || self.filter.is_typed() {
-                        self.waiting.push((name.clone(), Debugger::new(process, prompt)));
-                        self.show(name, event);
-                        return Ok(());
-                    }
-                    let waits = |(app, debugger): &(AppName, Debugger)| app == name && debugger.process == *process;
-                    if !self.debugger.as_ref().is_some_and(waits) {
-                        self.show(name, event);
-                    }
-                    self.debugger = Some((name.clone(), Debugger::new(process, prompt)));
-                    self.context.terminal.prompt(prompt);
-                    keys.lines();
-                } else {
-                    self.show(name, event);
-                }
+                let (app, process, prompt) = (name.clone(), process.clone(), prompt.clone());
+                self.wants(Debugger { app, process, terminal: *terminal, prompt });
                 return Ok(());
             }
-            Event::Output { process, line }
-                if self.debugger.as_ref().is_some_and(|(app, d)| app == name && d.echoes(process, line)) =>
-            {
-                return Ok(());
+            Event::Left { terminal, .. } => {
+                self.debuggers.left(*terminal);
+                self.give_keyboard();
             }
+            Event::Output { process, line } if self.debuggers.echoes(name, process, line) => return Ok(()),
             _ => {}
         }
         self.publish(name, event);
-        if !self.filter.shows(name, event) {
-            return Ok(());
-        }
-        if self.filter.is_typed() {
-            self.behind.push((name.clone(), event.clone()));
-        } else {
+        if self.filter.shows(name, event) {
             self.show(name, event);
         }
         Ok(())
     }
 
-    async fn press(&mut self, key: char) {
-        if let Some((app, waiting)) = self.debugger.as_mut().filter(|(_, debugger)| !debugger.sent) {
-            if let Some(line) = waiting.press(key) {
-                // The server may be going down.
-                let app = self.apps.iter().find(|one| one.name == *app);
-                app.inspect(|app| drop(app.type_in.send((waiting.process.clone(), line))));
-                self.keys.as_ref().inspect(|keys| keys.singles());
+    /// A debugger waits for a line.
+    fn wants(&mut self, debugger: Debugger) {
+        let named = self.named(&debugger);
+        match self.debuggers.wants(debugger, !self.filter.is_typed()) {
+            Stands::On => {}
+            Stands::First => self.tell_turn(),
+            Stands::Behind => {
+                let until = match self.debuggers.current() {
+                    Some(current) => format!("; `c` or Ctrl-N in {} gives it the keyboard", self.named(current)),
+                    None => String::new(),
+                };
+                self.say_of_debuggers(format!("{named} waits{until}"));
             }
-            return;
         }
+        self.draw_bottom();
+    }
+
+    /// To the debugger that waits longest, where nobody types anything else.
+    fn give_keyboard(&mut self) {
+        if !self.filter.is_typed() && self.debuggers.give_next().is_some() {
+            self.tell_turn();
+        }
+        self.draw_bottom();
+    }
+
+    fn tell_turn(&self) {
+        if let Some(current) = self.debuggers.current() {
+            let named = self.named(current);
+            self.say_of_debuggers(format!("{named} has the keyboard; `c` goes on, Ctrl-N puts it aside"));
+        }
+    }
+
+    fn say_of_debuggers(&self, text: String) {
+        self.context.terminal.line(&Line::new(Tone::Warning, "debugger", text));
+    }
+
+    fn named(&self, debugger: &Debugger) -> String {
+        if self.apps.len() > 1 { format!("{}/{}", debugger.app, debugger.process) } else { debugger.process.clone() }
+    }
+
+    fn draw_bottom(&self) {
+        match self.filter.line().or_else(|| self.debuggers.line()) {
+            Some(line) => self.context.terminal.prompt(&line),
+            None => self.context.terminal.unprompt(),
+        }
+    }
+
+    async fn press(&mut self, key: char) {
         let context = self.context;
         let line = |word: &str, text: String| context.terminal.line(&Line::new(Tone::Quiet, word, text));
         match self.filter.press(key) {
-            Some(Typed::Echo(text)) => return context.terminal.prompt(&text),
-            Some(Typed::Settled(text)) => {
-                context.terminal.prompt("\n");
+            Some(filter::Pressed::Typed) => return self.draw_bottom(),
+            Some(filter::Pressed::Settled(text)) => {
+                context.terminal.settle();
                 line("showing", text);
-                for (app, event) in std::mem::take(&mut self.behind) {
-                    self.show(&app, &event);
-                }
-                return;
+                return self.give_keyboard();
+            }
+            None => {}
+        }
+        match self.debuggers.press(key, Instant::now()) {
+            Some(debugger::Pressed::Typed) => return self.draw_bottom(),
+            Some(debugger::Pressed::Line(debugger, typed)) => {
+                context.terminal.settle();
+                // The server may be going down.
+                let app = self.apps.iter().find(|one| one.name == debugger.app);
+                app.inspect(|app| drop(app.type_in.send((debugger.terminal, typed))));
+                return self.give_keyboard();
+            }
+            Some(debugger::Pressed::Aside(debugger)) => {
+                context.terminal.unprompt();
+                line("debugger", format!("{} is put aside; `d` turns to it", self.named(&debugger)));
+                self.tell_turn();
+                return self.draw_bottom();
             }
             None => {}
         }
@@ -185,19 +202,14 @@ impl Screen<'_> {
             },
             'l' => {
                 self.filter.begin();
-                context.terminal.prompt(QUESTION);
+                self.draw_bottom();
             }
             's' => self.snapshot().await,
-            'd' if self.waiting.is_empty() => {
-                line("debugger", "none waits; `breakpoint()` in the code calls it".into());
+            'd' if self.debuggers.turn().is_some() => {
+                self.tell_turn();
+                self.draw_bottom();
             }
-            'd' => {
-                let (app, debugger) = self.waiting.remove(0);
-                line("debugger", format!("{} of {app}; `c` goes on", debugger.process));
-                context.terminal.prompt(debugger.prompt());
-                self.debugger = Some((app, debugger));
-                self.keys.as_ref().inspect(|keys| keys.lines());
-            }
+            'd' => line("debugger", "none waits; `breakpoint()` in the code calls it".into()),
             '?' => line("keys", KEYS.into()),
             _ => {}
         }

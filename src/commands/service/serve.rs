@@ -98,6 +98,7 @@ async fn follow(settings: Settings, generation: node::Generation, context: &Cont
             node::Event::Output { process, line, .. } => context.terminal.tell(&Event::Output { process, line }),
             node::Event::Restarting { process, why, .. } => context.terminal.tell(&Event::Restarting { process, why }),
             node::Event::Prompt { .. }
+            | node::Event::Left { .. }
             | node::Event::Leaving { .. }
             | node::Event::Cron { .. }
             | node::Event::Starting { .. }
