@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Event, Generation, Surroundings};
@@ -75,35 +76,30 @@ pub(super) struct Source<'a> {
 
 /// The terminals at which a debugger waits for a line, or did last, by their numbers: processes of one name may have several.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keyboards(Arc<Mutex<Numbered>>);
+pub(super) struct Keyboards(Arc<Mutex<HashMap<u64, Keyboard>>>);
 
-#[derive(Debug, Default)]
-struct Numbered {
-    last: u64,
-    keyboards: HashMap<u64, Keyboard>,
-}
+/// The number of the last terminal; no two nodes of this process give the same one.
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 impl Keyboards {
     /// Types `text` into the terminal of that number.
     pub fn type_in(&self, terminal: u64, text: &str) -> Result<()> {
-        let keyboard = self.numbered().keyboards.get(&terminal).cloned();
+        let keyboard = self.numbered().get(&terminal).cloned();
         let keyboard = keyboard.ok_or_else(|| Problem::new("debugger.none", "the debugger waits no more"))?;
         keyboard.type_in(text.as_bytes()).doing(|| "type to the debugger")
     }
 
     fn add(&self, keyboard: &Keyboard) -> u64 {
-        let mut numbered = self.numbered();
-        numbered.last += 1;
-        let number = numbered.last;
-        numbered.keyboards.insert(number, keyboard.clone());
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        self.numbered().insert(number, keyboard.clone());
         number
     }
 
     fn remove(&self, terminal: u64) {
-        self.numbered().keyboards.remove(&terminal);
+        self.numbered().remove(&terminal);
     }
 
-    fn numbered(&self) -> MutexGuard<'_, Numbered> {
+    fn numbered(&self) -> MutexGuard<'_, HashMap<u64, Keyboard>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
