@@ -12,8 +12,8 @@ const CODE: &str = "def app(environ, start_response):\n    path = environ['PATH_
 const CTRL_N: &str = "\u{e}";
 
 fn app(place: &Place, name: &str, more: &str) {
-    place.write(&format!("{name}/app.yaml"), format!("application: {name}\n{YAML}{more}"));
-    place.write(&format!("{name}/app.py"), CODE).write(&format!("{name}/pip-req.txt"), "");
+    place.write(format!("{name}/app.yaml"), format!("application: {name}\n{YAML}{more}"));
+    place.write(format!("{name}/app.py"), CODE).write(format!("{name}/pip-req.txt"), "");
 }
 
 fn serve(place: &Place, apps: &[&str]) -> (Seated, u16) {
