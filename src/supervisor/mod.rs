@@ -1,6 +1,7 @@
 //! Child processes: started, listened to, ended with all they started. Knows no apps.
 
 pub mod confine;
+pub mod groups;
 pub mod guardian;
 mod memory;
 mod outlet;

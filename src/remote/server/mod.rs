@@ -75,7 +75,6 @@ use crate::app::AppName;
 use crate::node::{Node, Settings};
 use crate::packaging::{Digest, Key};
 use crate::problem::{Doing as _, Problem, Result};
-use crate::supervisor::Owner;
 
 /// A node's folder, held by one process.
 pub struct Home {
@@ -280,17 +279,13 @@ impl Server {
     /// To be called when the apps have ended.
     pub async fn end_services(&self) {
         self.platforms.stop().await;
+        self.isolation.end();
     }
 
     fn look_at_certificates(&self) {
         if let Some(tls) = &self.tls {
             tls.look();
         }
-    }
-
-    /// Whose the processes of the app with that number are.
-    fn owner(&self, number: u32) -> Owner {
-        self.isolation.user(number).map_or(Owner::Number(number), Owner::User)
     }
 
     fn settings(&self) -> &Settings {

@@ -70,19 +70,37 @@ const REFUSED: &[libc::c_long] = &[
 const NOT_THERE: &[libc::c_long] =
     &[libc::SYS_clone3, libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_io_uring_setup];
 
+/// What the kernel keeps by number, for whoever is that user: where all apps are one, each could have what is another's.
+const BY_NUMBER: &[libc::c_long] = &[
+    libc::SYS_msgctl,
+    libc::SYS_msgget,
+    libc::SYS_msgrcv,
+    libc::SYS_msgsnd,
+    libc::SYS_semctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmget,
+];
+
 /// Calls numbered from here on are those of x32: the same ones by other numbers.
 #[cfg(target_arch = "x86_64")]
 const X32: u32 = 0x4000_0000;
 
-/// The filters, made once.
-pub fn filters() -> &'static Result<Vec<BpfProgram>, String> {
-    static FILTERS: OnceLock<Result<Vec<BpfProgram>, String>> = OnceLock::new();
-    FILTERS.get_or_init(|| make().map_err(|error| error.to_string()))
+/// The filters, made once, of processes that are `user`.
+pub fn filters(user: Option<u32>) -> &'static Result<Vec<BpfProgram>, String> {
+    static OF_ITS_OWN: OnceLock<Result<Vec<BpfProgram>, String>> = OnceLock::new();
+    static OF_ALL: OnceLock<Result<Vec<BpfProgram>, String>> = OnceLock::new();
+    let (filters, further) = if user.is_some() { (&OF_ITS_OWN, &[][..]) } else { (&OF_ALL, BY_NUMBER) };
+    filters.get_or_init(|| make(further).map_err(|error| error.to_string()))
 }
 
-fn make() -> Result<Vec<BpfProgram>, seccompiler::Error> {
+fn make(further: &[libc::c_long]) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let always = |calls: &[libc::c_long]| calls.iter().map(|call| (*call, Vec::new())).collect::<Rules>();
     let mut refused = always(REFUSED);
+    refused.append(&mut always(further));
     // Another process's limits, priority, place: where all apps are one user it could be anybody's.
     let of_others = |argument| Ok::<_, seccompiler::Error>(vec![when(argument, Compare::Ne, 0)?]);
     refused.insert(libc::SYS_prlimit64, of_others(0)?);
@@ -96,6 +114,11 @@ fn make() -> Result<Vec<BpfProgram>, seccompiler::Error> {
     #[expect(clippy::useless_conversion, reason = "with musl they are ints")]
     let (sti, linux) = (u64::from(libc::TIOCSTI), u64::from(libc::TIOCLINUX));
     refused.insert(libc::SYS_ioctl, vec![when(1, Compare::Eq, sti)?, when(1, Compare::Eq, linux)?]);
+    // Lists all sockets of the machine, those with secret names among them: see sock_diag(7).
+    let netlink = [(0, libc::AF_NETLINK), (2, libc::NETLINK_SOCK_DIAG)];
+    let netlink = netlink.map(|(argument, value)| condition(argument, Compare::Eq, u64::from(value.unsigned_abs())));
+    let netlink = netlink.into_iter().collect::<Result<_, _>>()?;
+    refused.insert(libc::SYS_socket, vec![SeccompRule::new(netlink)?]);
     let namespaces = [
         libc::CLONE_NEWUSER,
         libc::CLONE_NEWNS,
@@ -116,7 +139,11 @@ fn make() -> Result<Vec<BpfProgram>, seccompiler::Error> {
 }
 
 fn when(argument: u8, compare: Compare, value: u64) -> Result<SeccompRule, seccompiler::Error> {
-    Ok(SeccompRule::new(vec![SeccompCondition::new(argument, Length::Dword, compare, value)?])?)
+    Ok(SeccompRule::new(vec![condition(argument, compare, value)?])?)
+}
+
+fn condition(argument: u8, compare: Compare, value: u64) -> Result<SeccompCondition, seccompiler::Error> {
+    Ok(SeccompCondition::new(argument, Length::Dword, compare, value)?)
 }
 
 fn program(rules: Rules, refusal: i32) -> Result<BpfProgram, seccompiler::Error> {

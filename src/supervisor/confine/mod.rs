@@ -102,7 +102,7 @@ mod ready {
     impl Ready {
         pub fn of(confinement: &Confinement) -> io::Result<Self> {
             let Confinement { number, user, files, limits, cgroup } = confinement;
-            calls::filters().as_ref().map_err(|error| io::Error::other(error.clone()))?;
+            calls::filters(*user).as_ref().map_err(|error| io::Error::other(error.clone()))?;
             let domain = files.as_ref().map(files::domain).transpose().map_err(io::Error::other)?.flatten();
             let group = cgroup.as_ref().map(|group| File::options().write(true).open(group.join("cgroup.procs")));
             let Limits { memory, processes, file } = limits;
@@ -148,7 +148,7 @@ mod ready {
             if let Some(domain) = &self.domain {
                 files::enter(domain, self.user.is_none())?;
             }
-            calls::filters().as_ref().map_or(Ok(()), |filters| calls::enter(filters))
+            calls::filters(self.user).as_ref().map_or(Ok(()), |filters| calls::enter(filters))
         }
     }
 

@@ -104,6 +104,53 @@ def bomb(count):
             os.waitpid(pid, 0)
 
 
+def together(count, megabytes):
+    """Each of them has less than is allowed, and all have more; until one is ended. By which signal that was."""
+    hear, tell = os.pipe()
+    children = set()
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            os.close(tell)
+            held = b"x" * (megabytes << 20)
+            os.read(hear, 1)
+            os._exit(len(held) == 0)
+        children.add(pid)
+    ended, status = os.wait()
+    os.close(tell)
+    for pid in children - {ended}:
+        os.waitpid(pid, 0)
+    return "ended by %d" % os.WTERMSIG(status)
+
+
+def spin(count, seconds):
+    """So many processes that do nothing but compute, for so long."""
+    import time
+
+    until = time.monotonic() + seconds
+    children = []
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            while time.monotonic() < until:
+                pass
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+    return "spun"
+
+
+def shared(key):
+    """Memory that processes share by a number, as System V had it."""
+    number = LIBC.shmget(key, 0, 0)
+    LIBC.shmat.restype = ctypes.c_void_p
+    at = LIBC.shmat(number, None, 0)
+    if number < 0 or at == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return repr(ctypes.string_at(at, 8))
+
+
 def own_things():
     """What any app may do."""
     import multiprocessing
@@ -139,6 +186,9 @@ def attempts(targets):
     yield "signal", signals, (t["pid"], signal.SIGTERM)
     yield "kill", signals, (t["pid"], signal.SIGKILL)
     yield "kill the node", signals, (t["node"], signal.SIGTERM)
+    yield "names of all sockets", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4), ()
+    yield "shared memory", shared, (t["shared"],)
+    yield "queue of messages", calls, (240, b"left", os.O_CREAT | os.O_RDWR, 0o600, None)
     yield "ptrace", calls, (101, 16, t["pid"], 0, 0)
     yield "limits of others", calls, (302, t["pid"], 7, ctypes.byref((ctypes.c_uint64 * 2)(0, 0)), None)
     yield "mount", calls, (165, b"none", b"/mnt", b"tmpfs", 0, None)
@@ -168,8 +218,12 @@ def greedy(what):
     try:
         if what == "memory":
             return eat(600)
+        if what == "together":
+            return together(4, 100)
         if what == "forks":
             return bomb(400)
+        if what == "spin":
+            return spin(2 * os.cpu_count(), 2)
         return fill(os.environ["DAE_PERMDIR"], 64)
     except (OSError, MemoryError) as error:
         return "refused: %s" % type(error).__name__

@@ -1,10 +1,13 @@
 //! One app of a node tries to get at another one, at the node, and at more than its share; whichever of its processes it is.
 
-use std::os::unix::fs::PermissionsExt as _;
+mod groups;
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use serde_json::{Value, json};
 
 use crate::harness::{Dae, PATIENCE, Place, Running, free_port, get};
@@ -51,6 +54,11 @@ struct Pair {
 impl Pair {
     /// None, and said why, where such a node cannot be.
     fn new(mode: Mode) -> Option<Self> {
+        Self::with(mode, LIMITS, |place| Self::serve(place, mode))
+    }
+
+    /// One with `limits` in its node.yaml, which `serve` starts.
+    fn with(mode: Mode, limits: &str, serve: impl FnOnce(&Place) -> Dae) -> Option<Self> {
         let place = Place::new();
         if !nix::unistd::getuid().is_root() {
             println!("skipped: only root can have apps of several users");
@@ -61,8 +69,13 @@ impl Pair {
         let listen = format!("127.0.0.1:{port}");
         let init = ["node", "init", "--json", "--dir", "node", "--domain", "apps.localhost", "--listen", &listen];
         let token = place.dae(init).ok().json()["token"].as_str().unwrap().to_owned();
-        let users = if mode == Mode::Root { "isolation: {users: false}\n" } else { "" };
-        place.write("node/node.yaml", place.read("node/node.yaml") + LIMITS + users);
+        let users = if mode == Mode::Root {
+            "isolation: {users: false}\n".to_owned()
+        } else {
+            // Nodes of other tests on this machine have other users.
+            format!("isolation: {{first_user: {}}}\n", 20_000 + 16 * u32::from(port % 2500))
+        };
+        place.write("node/node.yaml", place.read("node/node.yaml") + limits + &users);
         let top = place.path("").parent().unwrap().to_owned();
         if mode != Mode::Root {
             let open = std::fs::Permissions::from_mode(0o755);
@@ -76,15 +89,17 @@ impl Pair {
                 assert!(Command::new("chown").args(["-R", &owner]).arg(top.join(below)).status().unwrap().success());
             }
         }
-        let node = Self::serve(&place, mode).spawn();
+        let node = serve(&place).spawn();
         let mut pair = Self { place, port, mode, node };
         let said = pair.node.until("isolation:");
         let wanted = match mode {
-            Mode::Users => "own users, landlock, seccomp",
-            Mode::Root => "landlock, seccomp; no users of their own: node.yaml says so",
-            Mode::Nobody => "landlock, seccomp; no users of their own: the node is not root",
+            Mode::Users => ["isolation: own users, landlock, seccomp", ""],
+            Mode::Root => ["isolation: landlock, seccomp", "; no users of their own: node.yaml says so"],
+            Mode::Nobody => ["isolation: landlock, seccomp", "; no users of their own: the node is not root"],
         };
-        assert!(said.contains(wanted), "{said}");
+        assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+        // Which of them is there depends on the machine.
+        assert!(said.contains(", control groups (") != said.contains("; no control groups: "), "{said}");
         pair.node.until("Ready");
         let url = format!("http://127.0.0.1:{port}");
         pair.place.dae(["remote", "add", "prod", &url]).env("DAE_TOKEN", &token).ok();
@@ -130,7 +145,7 @@ impl Pair {
     }
 
     /// What left goes for.
-    fn targets(&self) -> Value {
+    fn targets(&self, shared: &Shared) -> Value {
         let print = "import json, os; print(json.dumps(dict(os.environ)))";
         let env = self.dae("right", &["run", "--remote", "prod", "--", "python", "-c", print]).ok().json();
         let of = |name: &str| env[name].as_str().unwrap();
@@ -163,6 +178,7 @@ impl Pair {
         json!({
             "pid": web["pid"],
             "node": self.place.read("node/lock").trim().parse::<u32>().unwrap(),
+            "shared": shared.0,
             "mysql_port": of("DAE_MYSQL_PORT").parse::<u16>().unwrap(),
             "files": {
                 "code": format!("{root}/app.py"), "secret": format!("{root}/secret.py"),
@@ -181,6 +197,31 @@ impl Pair {
             },
             "services": services,
         })
+    }
+}
+
+/// Shared memory of System V's kind, of a user's, by its key; gone with this.
+struct Shared(i32);
+
+impl Shared {
+    fn of(user: u32, mode: Mode) -> Self {
+        let key = i32::try_from(std::process::id()).unwrap() << 4 | mode as i32;
+        // SAFETY: the description is read and written while it lives, and is plain numbers.
+        unsafe {
+            let number = libc::shmget(key, 64, libc::IPC_CREAT | libc::IPC_EXCL | 0o600);
+            let mut what: libc::shmid_ds = std::mem::zeroed();
+            assert_eq!(libc::shmctl(number, libc::IPC_STAT, &raw mut what), 0, "{}", std::io::Error::last_os_error());
+            (what.shm_perm.uid, what.shm_perm.gid) = (user, user);
+            assert_eq!(libc::shmctl(number, libc::IPC_SET, &raw mut what), 0, "{}", std::io::Error::last_os_error());
+        }
+        Self(key)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: both take numbers.
+        unsafe { libc::shmctl(libc::shmget(self.0, 0, 0), libc::IPC_RMID, std::ptr::null_mut()) };
     }
 }
 
@@ -210,7 +251,8 @@ fn nothing_is_reached(mode: Mode) {
     pair.app("right", RIGHT, "protected_files: [secret.py]\n");
     assert_eq!(pair.says("right", "/"), "right is well");
     pair.app("left", LEFT, "");
-    let targets = pair.targets();
+    let shared = Shared::of(std::fs::metadata(pair.own("right").join("permdir")).unwrap().uid(), mode);
+    let targets = pair.targets(&shared);
     let permdir = pair.own("left").join("permdir");
     std::fs::write(permdir.join("targets.json"), targets.to_string()).unwrap();
     std::fs::set_permissions(permdir.join("targets.json"), std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -270,6 +312,7 @@ fn no_more_than_its_share(mode: Mode) {
     };
     assert_eq!(greedy("memory"), "0 refused: MemoryError");
     assert_eq!(greedy("disk"), "0 refused: OSError");
+    assert_eq!(greedy("together"), "0 ended by 9");
     assert_eq!(pair.says("right", "/"), "right is well");
     let forks = greedy("forks");
     match mode {
@@ -279,9 +322,18 @@ fn no_more_than_its_share(mode: Mode) {
     }
     assert_eq!(pair.says("right", "/"), "right is well");
     pair.node.until("writes no more");
+    // By the kernel, or by the node.
+    pair.node.until("ended");
     if forks.starts_with("137") {
         pair.node.until("are ended");
     }
+    // All processors, and more processes than there are.
+    let mut spin = pair.dae("left", &["run", "--remote", "prod", "--", "attack.py", "greedy", "spin"]).spawn();
+    while !spin.ended() {
+        assert_eq!(pair.says("right", "/"), "right is well");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(spin.wait().stdout.trim(), "spun");
     // It comes back by itself.
     let until = Instant::now() + PATIENCE;
     while pair.says("left", "/") != "left is well" {

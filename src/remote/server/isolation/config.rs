@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::gateway;
+use crate::supervisor::groups::Ceilings;
 
 /// `isolation:`. All of it is on where the machine has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct Apart {
     pub first_user: u32,
     /// Each app its own files, by landlock.
     pub files: bool,
+    /// Each app a control group, where the node may make some.
+    pub groups: bool,
     /// Further files that all apps may read, and write.
     pub read: Vec<PathBuf>,
     pub write: Vec<PathBuf>,
@@ -25,7 +28,8 @@ pub struct Apart {
 
 impl Default for Apart {
     fn default() -> Self {
-        Self { users: true, first_user: 20000, files: true, read: Vec::new(), write: Vec::new() }
+        let (read, write) = Default::default();
+        Self { users: true, first_user: 20000, files: true, groups: true, read, write }
     }
 }
 
@@ -37,6 +41,8 @@ pub struct Limits {
     pub memory: Option<Bytes>,
     /// With their threads; 1024 where nothing is said.
     pub processes: Option<u32>,
+    /// Processors at once, as in `1.5`; not limited where nothing is said.
+    pub cpu: Option<Processors>,
     /// Of its permanent and its temporary files; half of the disk where nothing is said.
     pub disk: Option<Bytes>,
     /// Requests that it answers at once, open streams and websockets among them; 4096 where nothing is said.
@@ -54,6 +60,7 @@ impl Limits {
         Self {
             memory: self.memory.or(others.memory),
             processes: self.processes.or(others.processes),
+            cpu: self.cpu.or(others.cpu),
             disk: self.disk.or(others.disk),
             requests: self.requests.or(others.requests),
             body: self.body.or(others.body),
@@ -74,16 +81,46 @@ impl Limits {
         Self {
             memory: self.memory.or_else(memory),
             processes: self.processes.or(Some(USUAL_PROCESSES)),
+            cpu: self.cpu,
             disk: self.disk.or_else(disk),
             requests: self.requests.or(Some(USUAL_REQUESTS)),
             body: self.body,
         }
     }
 
+    /// What the kernel holds all of an app's processes to.
+    pub fn of_group(self) -> Ceilings {
+        let (processes, cpu) = (self.processes.map(u64::from), self.cpu.map(|cpu| u64::from(cpu.0)));
+        Ceilings { memory: self.memory.map(|bytes| bytes.0), processes, cpu }
+    }
+
     /// What the gateway holds an app to.
     pub fn of_gateway(self) -> gateway::Limits {
         let requests = self.requests.and_then(|requests| usize::try_from(requests).ok());
         gateway::Limits { requests, body: self.body.map(|body| body.0) }
+    }
+}
+
+/// In thousandths of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Processors(pub u32);
+
+impl TryFrom<f64> for Processors {
+    type Error = String;
+
+    fn try_from(number: f64) -> Result<Self, String> {
+        if !(0.01..=1024.0).contains(&number) {
+            return Err(format!("`{number}` is no number of processors: write one as in `0.5` or `2`"));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 10 and 1,024,000")]
+        Ok(Self((number * 1000.0).round() as u32))
+    }
+}
+
+impl From<Processors> for f64 {
+    fn from(processors: Processors) -> Self {
+        f64::from(processors.0) / 1000.0
     }
 }
 
@@ -140,6 +177,17 @@ mod tests {
         }
         for text in ["", "M", "0M", "-1G", "99999999999999999G", "1.5G", "1g"] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn processors() {
+        let read = |text: &str| serde_yaml::from_str::<Limits>(&format!("cpu: {text}")).map(|limits| limits.cpu);
+        for (text, wanted) in [("2", 2000), ("0.5", 500), ("1.25", 1250)] {
+            assert_eq!(read(text).unwrap(), Some(Processors(wanted)), "{text}");
+        }
+        for text in ["0", "-1", "0.001", "1e9", ".nan", "half"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 

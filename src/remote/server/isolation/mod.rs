@@ -3,15 +3,20 @@
 //! Theory of operation. Every app has a number, kept in the store. Where the node is root, and others than root can get to the
 //! node's folders, the app's processes run as a user of their own with that number. In any case they carry the number where they
 //! cannot change it, see their app's files and the system's alone (landlock), and are refused what reaches into others
-//! (seccomp); see `supervisor::confine`. Their services ask who connects. What no ceiling of the kernel holds back, `watch` does.
+//! (seccomp); see `supervisor::confine`. Their services ask who connects. Where the node may make control groups every app has one,
+//! with its ceilings (`supervisor::groups`). What no ceiling of the kernel holds back, `watch` does.
 
 mod config;
 mod folders;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 pub use config::{Apart, Limits};
 pub use folders::give_secrets;
@@ -20,8 +25,9 @@ pub use watch::Over;
 use super::assemble::Assembled;
 use crate::app::AppName;
 use crate::node::Settings;
-use crate::problem::Result;
-use crate::supervisor::confine::{self, Confinement, Files};
+use crate::problem::{Doing as _, Result};
+use crate::supervisor::confine::{self, Confinement, Files, Owner};
+use crate::supervisor::groups::{Groups, Met};
 
 /// What keeps the apps of this node apart.
 #[derive(Debug)]
@@ -29,7 +35,10 @@ pub struct Isolation {
     dir: PathBuf,
     /// The first app's user; none: all apps are the node's own.
     first_user: Option<u32>,
+    /// What its apps' numbers are counted from where they are one user: another node's apps may be the same one.
+    first_number: u32,
     landlock: i32,
+    groups: Option<Groups>,
     apart: Apart,
     limits: Limits,
     of_apps: BTreeMap<AppName, Limits>,
@@ -39,6 +48,8 @@ pub struct Isolation {
 
 /// From here on the kernel keeps signals and abstract sockets apart.
 const SCOPES: i32 = 6;
+/// Whether the processor is shared by session: see sched(7).
+const AUTOGROUP: &str = "/proc/sys/kernel/sched_autogroup_enabled";
 
 impl Isolation {
     /// Looks at the machine, and opens the node's folders to the apps' users as far as they need it.
@@ -59,11 +70,25 @@ impl Isolation {
         } else if landlock < SCOPES && first_user.is_none() {
             lacks.push(format!("signals: the kernel's landlock is version {landlock}, and {SCOPES} keeps them apart"));
         }
+        let groups = if config.isolation.groups { Groups::take() } else { Err("node.yaml says so".into()) };
+        let groups = groups.map_err(|why| lacks.push(format!("control groups: {why}"))).ok();
+        let is_held = |name| groups.as_ref().is_some_and(|groups| groups.controllers().contains(&name));
+        if !is_held("cpu") {
+            let mut all = [config.limits].into_iter().chain(config.apps.values().copied());
+            if all.any(|limits| limits.cpu.is_some()) {
+                lacks.push("limit of `cpu`, which wants control groups".into());
+            }
+            if fs::read_to_string(AUTOGROUP).is_ok_and(|on| on.trim() == "0") {
+                lacks.push("even shares of the processor: the kernel shares it by process".into());
+            }
+        }
         let config = config.clone();
         Ok(Self {
             dir: dir.to_owned(),
             first_user,
+            first_number: first_number(dir)?,
             landlock,
+            groups,
             apart: config.isolation,
             limits: config.limits,
             of_apps: config.apps,
@@ -92,7 +117,8 @@ impl Isolation {
         let users = self.first_user.map(|_| "own users".to_owned());
         let files = (self.landlock > 0).then(|| "landlock".to_owned());
         let calls = cfg!(target_os = "linux").then(|| "seccomp".to_owned());
-        users.into_iter().chain(files).chain(calls).collect()
+        let groups = self.groups.as_ref().map(|groups| format!("control groups ({})", groups.controllers().join(", ")));
+        users.into_iter().chain(files).chain(calls).chain(groups).collect()
     }
 
     /// What is missing, and why.
@@ -103,6 +129,15 @@ impl Isolation {
     /// The user of the app with that number.
     pub fn user(&self, number: u32) -> Option<u32> {
         self.first_user.map(|first| first + number)
+    }
+
+    /// What the processes of the app with that number are known by.
+    pub fn owner(&self, number: u32) -> Owner {
+        self.user(number).map_or_else(|| Owner::Number(self.mark(number)), Owner::User)
+    }
+
+    fn mark(&self, number: u32) -> u32 {
+        self.first_number.saturating_add(number)
     }
 
     /// Whether the app's processes can get there.
@@ -138,13 +173,26 @@ impl Isolation {
             run: vec![settings.app_run_dir(app)],
         });
         let limits = self.limits(app);
+        let group = |groups: &Groups| groups.group(app.as_str(), limits.of_group());
+        let cgroup = self.groups.as_ref().map(group).transpose();
+        let cgroup = cgroup.doing(|| format!("make the control group of `{app}`"))?;
         let limits = confine::Limits {
             memory: limits.memory.map(|bytes| bytes.0),
             // Those of another user are not counted along.
             processes: limits.processes.filter(|_| user.is_some()).map(u64::from),
             file: limits.disk.map(|bytes| bytes.0),
         };
-        Ok(Arc::new(Confinement { number, user, files, limits, cgroup: None }))
+        Ok(Arc::new(Confinement { number: self.mark(number), user, files, limits, cgroup }))
+    }
+
+    /// To be called when the apps have ended.
+    pub fn end(&self) {
+        self.groups.iter().for_each(Groups::clear);
+    }
+
+    /// How often the kernel has held `app` back.
+    fn met(&self, app: &AppName) -> Met {
+        self.groups.as_ref().map(|groups| groups.met(app.as_str())).unwrap_or_default()
     }
 
     /// Where an app may write.
@@ -180,6 +228,14 @@ impl Isolation {
         };
         path.split(':').filter(open).collect::<Vec<_>>().join(":")
     }
+}
+
+/// The same whenever the node of that folder is started; of another folder on this machine it is another one.
+fn first_number(dir: &Path) -> Result<u32> {
+    let dir = dir.canonicalize().doing(|| format!("look at `{}`", dir.display()))?;
+    let hash = Sha256::digest(dir.as_os_str().as_bytes());
+    // Half of what there is, so that no count comes to the end.
+    Ok(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1)
 }
 
 /// The installation an interpreter is of: what it is a link to, `bin` and `lib` beside each other.

@@ -17,6 +17,7 @@ use super::folders::{PERMDIR, TMP, size};
 use crate::app::AppName;
 use crate::problem::Problem;
 use crate::supervisor::confine;
+use crate::supervisor::groups::Met;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Folders are looked through at most this often, and so seldom that it takes this part of the time at most.
@@ -28,6 +29,15 @@ const DISK_SHARE: u32 = 50;
 pub struct Over {
     pub app: AppName,
     pub text: String,
+}
+
+/// What is known of one app.
+#[derive(Default)]
+struct Known {
+    disk: Option<Disk>,
+    /// How often the kernel has held it back, and whether it did so in the last look.
+    met: Met,
+    is_refused: bool,
 }
 
 /// What is known of one app's disk.
@@ -48,29 +58,29 @@ struct Taken {
 impl Server {
     /// Never ends.
     pub async fn keep_apart(self: Arc<Self>) {
-        let mut disks: HashMap<AppName, Disk> = HashMap::new();
+        let mut known: HashMap<AppName, Known> = HashMap::new();
         loop {
             tokio::time::sleep(EVERY).await;
             let server = self.clone();
             let looked = blocking(move || {
-                let told = server.look(&mut disks)?;
-                Ok::<_, Problem>((disks, told))
+                let told = server.look(&mut known)?;
+                Ok::<_, Problem>((known, told))
             });
             // The store cannot be read: who asks for anything is told.
-            let Ok((known, told)) = looked.await else { return };
-            disks = known;
+            let Ok((looked, told)) = looked.await else { return };
+            known = looked;
             for over in told {
                 self.releases.told(Told::Over(over));
             }
         }
     }
 
-    fn look(&self, disks: &mut HashMap<AppName, Disk>) -> Result<Vec<Over>, Problem> {
+    fn look(&self, known: &mut HashMap<AppName, Known>) -> Result<Vec<Over>, Problem> {
         let numbers = self.store.numbers()?;
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
-        let owners: HashMap<_, _> = numbers.iter().map(|(app, number)| (self.owner(*number), app)).collect();
+        let owners: HashMap<_, _> = numbers.iter().map(|(app, number)| (self.isolation.owner(*number), app)).collect();
         let mut taken: HashMap<&AppName, Taken> = HashMap::new();
         for (pid, app) in confine::processes(|owner| owners.get(&owner).copied()) {
             let Some((memory, tasks)) = taken_by(pid) else { continue };
@@ -84,7 +94,9 @@ impl Server {
             let limits = self.isolation.limits(app);
             told.extend(hold(&taken, limits).map(|text| Over { app: app.clone(), text }));
             let running: HashSet<u32> = taken.processes.iter().map(|(pid, _)| *pid).collect();
-            told.extend(self.disk(app, *number, limits, &running, disks));
+            let known = known.entry(app.clone()).or_default();
+            told.extend(known.held(self.isolation.met(app), limits).map(|text| Over { app: app.clone(), text }));
+            told.extend(self.disk(app, *number, limits, &running, &mut known.disk));
         }
         Ok(told)
     }
@@ -96,10 +108,10 @@ impl Server {
         number: u32,
         limits: Limits,
         running: &HashSet<u32>,
-        disks: &mut HashMap<AppName, Disk>,
+        disk: &mut Option<Disk>,
     ) -> Option<Over> {
         let most = limits.disk?.0;
-        let disk = disks.entry(app.clone()).or_insert_with(|| Disk { look_at: Instant::now(), full: false });
+        let disk = disk.get_or_insert_with(|| Disk { look_at: Instant::now(), full: false });
         let was_full = disk.full;
         if !running.is_empty() && disk.look_at <= Instant::now() {
             let (began, own) = (Instant::now(), self.dir.join("apps").join(app.as_str()));
@@ -117,6 +129,20 @@ impl Server {
             _ => return None,
         };
         Some(Over { app: app.clone(), text })
+    }
+}
+
+impl Known {
+    /// What is told of what the kernel has held back since the last look: of refused processes once, however long it goes on.
+    fn held(&mut self, met: Met, limits: Limits) -> Option<String> {
+        let (ended, refused) = (met.ended.saturating_sub(self.met.ended), met.refused.saturating_sub(self.met.refused));
+        let is_new = refused > 0 && !self.is_refused;
+        (self.met, self.is_refused) = (met, refused > 0);
+        if let Some(most) = limits.memory.filter(|_| ended > 0) {
+            return Some(format!("more memory than the {most} that are allowed: {ended} of its processes are ended"));
+        }
+        let most = limits.processes.filter(|_| is_new)?;
+        Some(format!("more processes and threads than the {most} that are allowed: {refused} were not started"))
     }
 }
 
@@ -191,3 +217,20 @@ fn limit_files(user: Option<u32>, processes: &HashSet<u32>, soft: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn limit_files(_: Option<u32>, _: &HashSet<u32>, _: u64) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_held_back_is_told_once() {
+        let limits = Limits { memory: Some(Bytes(64 << 20)), processes: Some(9), ..Limits::default() };
+        let mut known = Known::default();
+        let mut held = |ended, refused| known.held(Met { ended, refused }, limits);
+        assert_eq!(held(0, 0), None);
+        assert_eq!(held(2, 0).unwrap(), "more memory than the 64M that are allowed: 2 of its processes are ended");
+        assert_eq!(held(2, 5).unwrap(), "more processes and threads than the 9 that are allowed: 5 were not started");
+        assert_eq!((held(2, 8), held(2, 8)), (None, None));
+        assert!(held(2, 9).is_some());
+    }
+}
