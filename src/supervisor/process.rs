@@ -293,6 +293,10 @@ fn in_confined_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
     let slave = std::fs::File::options().read(true).write(true).open(&name)?;
     if let Some(confinement) = &spec.confine {
         confinement.give(&name)?;
+        if confinement.user.is_none() {
+            // Who is typed to here is the same user as others, who would read along.
+            only_here(&slave)?;
+        }
     }
     let mut command = command(spec);
     command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
@@ -302,6 +306,14 @@ fn in_confined_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
     let pid = pid_of(child.id())?;
     let (output, keyboard) = outlet::ends(pair.master)?;
     Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(|| end_of(child)) })
+}
+
+/// Nobody opens this terminal once more, but for the system's administrator: see ioctl_tty(2).
+fn only_here(terminal: &std::fs::File) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    // SAFETY: it takes numbers only.
+    let done = unsafe { nix::libc::ioctl(terminal.as_raw_fd(), nix::libc::TIOCEXCL) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn in_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
@@ -429,5 +441,42 @@ mod tests {
 
     fn is_zombie(pid: i32) -> bool {
         std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z"))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn nobody_of_the_same_user_opens_the_terminal_of_another() {
+        let confined = |number, script: String| Spec {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script],
+            dir: "/".into(),
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            io: Io::Pipe,
+            confine: Some(Arc::new(Confinement {
+                number,
+                user: None,
+                files: None,
+                limits: crate::supervisor::confine::Limits::default(),
+                cgroup: None,
+            })),
+        };
+        let (tell, told) = mpsc::channel();
+        let hear = move |bytes: &[u8]| drop(tell.send(String::from_utf8_lossy(bytes).into_owned()));
+        let window = Window::default();
+        let (_seated, _keyboard) = Process::seated(&confined(1, "tty; read line".into()), window, hear).unwrap();
+        let mut name = String::new();
+        while !name.ends_with('\n') {
+            name += &told.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        let name = name.trim();
+        assert!(name.starts_with("/dev/pts/"), "{name}");
+        for way in ["<", ">"] {
+            let (tell, heard) = mpsc::channel();
+            let hear = move |came: Heard<'_>| drop(came.line().map(|line| tell.send(line)));
+            let other = Process::start(&confined(2, format!("true {way} {name}")), hear).unwrap();
+            assert!(matches!(other.ended().await, End::Code(1..)), "{way}");
+            let said = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(said.contains("busy"), "{said}");
+        }
     }
 }
