@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use super::{Gateway, tls};
+use super::{Gateway, lanes, tls};
 
 /// A client that takes longer than this for a request's head is let go.
 const HEAD_WITHIN: Duration = Duration::from_mins(1);
@@ -78,8 +78,10 @@ async fn accept(door: Door, gateway: Arc<Gateway>, tracker: TaskTracker, stopped
         };
         // A socket option that does not take only costs speed.
         let _ = stream.set_nodelay(true);
+        let Ok(stream) = stream.into_std() else { continue };
         let (gateway, mut stopped, tls) = (gateway.clone(), stopped.clone(), door.tls.clone());
-        tracker.spawn(async move {
+        let answered = async move {
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
             let stopped = &mut stopped;
             match tls {
                 None => {
@@ -103,7 +105,8 @@ async fn accept(door: Door, gateway: Arc<Gateway>, tracker: TaskTracker, stopped
                     }
                 }
             }
-        });
+        };
+        tracker.spawn_on(answered, &lanes::next());
     }
 }
 
@@ -142,7 +145,6 @@ where
     let connection = conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .preserve_header_case(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

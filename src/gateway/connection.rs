@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -26,17 +27,20 @@ pub(super) struct Connection {
     wire: Option<Wire>,
     /// It carried a request before, so the server may have closed it meanwhile.
     pub(super) used: bool,
+    /// The thread that hears of its bytes first.
+    pub(super) home: ThreadId,
 }
 
 impl Connection {
     pub(super) async fn open(socket: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
         let (sender, wire) = http1::Builder::new()
+            // An answer's names reach the client as the app wrote them. A request's need not: WSGI and ASGI know one case of them.
             .preserve_header_case(true)
             .handshake(TokioIo::new(Forgiving::new(stream)))
             .await
             .map_err(io::Error::other)?;
-        Ok(Self { sender, wire: Some(Box::pin(wire.with_upgrades())), used: false })
+        Ok(Self { sender, wire: Some(Box::pin(wire.with_upgrades())), used: false, home: thread::current().id() })
     }
 
     /// Sends a request, and waits for the answer's head.

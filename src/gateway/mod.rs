@@ -11,6 +11,7 @@ mod files;
 mod forgiving;
 pub mod form;
 mod frames;
+mod lanes;
 mod lingering;
 mod page;
 mod proxy;

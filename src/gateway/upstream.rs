@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hyper::header::{HeaderName, HeaderValue};
@@ -133,7 +134,10 @@ impl Upstream {
 
     fn take_free(&self) -> Option<Connection> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((mut connection, since)) = free.pop() {
+        let here = thread::current().id();
+        while !free.is_empty() {
+            let at = free.iter().rposition(|(connection, _)| connection.home == here).unwrap_or(free.len() - 1);
+            let (mut connection, since) = free.remove(at);
             if since.elapsed() < FREE_FOR && connection.is_ready() {
                 return Some(connection);
             }

@@ -235,7 +235,7 @@ impl Pebble {
             .unwrap();
         let pebble = quiet("pebble")
             .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "20")
+            .env("PEBBLE_WFE_NONCEREJECT", "3")
             .args(["-dnsserver", &dns_at, "-config"])
             .arg(place.path("pebble/config.json"))
             .spawn()
