@@ -574,6 +574,9 @@ _dae() {
             dae__subcmd__help__subcmd__mc,stats)
                 cmd="dae__subcmd__help__subcmd__mc__subcmd__stats"
                 ;;
+            dae__subcmd__help__subcmd__node,host)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__host"
+                ;;
             dae__subcmd__help__subcmd__node,init)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__init"
                 ;;
@@ -588,6 +591,9 @@ _dae() {
                 ;;
             dae__subcmd__help__subcmd__node,token)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__token"
+                ;;
+            dae__subcmd__help__subcmd__node,upgrade)
+                cmd="dae__subcmd__help__subcmd__node__subcmd__upgrade"
                 ;;
             dae__subcmd__help__subcmd__node__subcmd__render,keepalived)
                 cmd="dae__subcmd__help__subcmd__node__subcmd__render__subcmd__keepalived"
@@ -766,6 +772,9 @@ _dae() {
             dae__subcmd__node,help)
                 cmd="dae__subcmd__node__subcmd__help"
                 ;;
+            dae__subcmd__node,host)
+                cmd="dae__subcmd__node__subcmd__host"
+                ;;
             dae__subcmd__node,init)
                 cmd="dae__subcmd__node__subcmd__init"
                 ;;
@@ -781,8 +790,14 @@ _dae() {
             dae__subcmd__node,token)
                 cmd="dae__subcmd__node__subcmd__token"
                 ;;
+            dae__subcmd__node,upgrade)
+                cmd="dae__subcmd__node__subcmd__upgrade"
+                ;;
             dae__subcmd__node__subcmd__help,help)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__help"
+                ;;
+            dae__subcmd__node__subcmd__help,host)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__host"
                 ;;
             dae__subcmd__node__subcmd__help,init)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__init"
@@ -798,6 +813,9 @@ _dae() {
                 ;;
             dae__subcmd__node__subcmd__help,token)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__token"
+                ;;
+            dae__subcmd__node__subcmd__help,upgrade)
+                cmd="dae__subcmd__node__subcmd__help__subcmd__upgrade"
                 ;;
             dae__subcmd__node__subcmd__help__subcmd__render,keepalived)
                 cmd="dae__subcmd__node__subcmd__help__subcmd__render__subcmd__keepalived"
@@ -3249,8 +3267,22 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__node)
-            opts="init serve token render services"
+            opts="init serve token render upgrade host services"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__host)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3361,6 +3393,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__help__subcmd__node__subcmd__token)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__help__subcmd__node__subcmd__upgrade)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4901,7 +4947,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node)
-            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token render services help"
+            opts="-C -q -v -h --json --color --quiet --verbose --help init serve token render upgrade host services help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4923,7 +4969,7 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__help)
-            opts="init serve token render services help"
+            opts="init serve token render upgrade host services help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4937,6 +4983,20 @@ _dae() {
             return 0
             ;;
         dae__subcmd__node__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__host)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -5055,6 +5115,42 @@ _dae() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__help__subcmd__upgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__host)
+            opts="-C -q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -5366,6 +5462,40 @@ _dae() {
                     return 0
                     ;;
                 --can)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dae__subcmd__node__subcmd__upgrade)
+            opts="-C -q -v -h --dir --program --within --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --within)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1255,20 +1255,22 @@ complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcomma
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what a remote has, and what is missing for a deploy'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Forget a remote and its token; what runs there goes on'
 complete -c dae -n "__fish_dae_using_subcommand remote; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s C -d 'Act as if started in this folder' -r -F
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s q -l quiet -d 'Say only what went wrong'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s v -l verbose -d 'Say more'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "init" -d 'Make a node\'s folder and its first token'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "token" -d 'Make another token; the node may be running'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'
-complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render services help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "init" -d 'Make a node\'s folder and its first token'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "token" -d 'Make another token; the node may be running'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "upgrade" -d 'Have a newer dae run the node, while the apps run on'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "host"
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'
+complete -c dae -n "__fish_dae_using_subcommand node; and not __fish_seen_subcommand_from init serve token render upgrade host services help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l dir -d 'The node\'s folder' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l domain -d 'Apps answer at NAME.DOMAIN' -r
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from init" -l listen -d 'Where to listen: `127.0.0.1:8000`, or `:8000` for every address' -r
@@ -1314,6 +1316,25 @@ complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "keepalived" -d 'An address shared by two machines: it is with one whose node answers'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "systemd" -d 'A unit that runs the node, from the machine\'s start on'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from render" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -l dir -d 'The node\'s folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -l program -d 'The dae that is to run the node, where it is not this one' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -l within -d 'How long to wait for what is under way: releases, runs, scheduled tasks' -r
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from upgrade" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -s C -d 'Act as if started in this folder' -r -F
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -l color -d 'Colour the output [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -l json -d 'Answer in JSON on stdout: events one a line, the answer or the problem last'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -s q -l quiet -d 'Say only what went wrong'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -s v -l verbose -d 'Say more'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from host" -s h -l help -d 'Print help'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l app -d 'Whose services they are' -r
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l dir -d 'Where they keep what is to stay' -r -F
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from services" -l host -d 'The address to listen at' -r
@@ -1329,6 +1350,8 @@ complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "token" -d 'Make another token; the node may be running'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "upgrade" -d 'Have a newer dae run the node, while the apps run on'
+complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "host"
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'
 complete -c dae -n "__fish_dae_using_subcommand node; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dae -n "__fish_dae_using_subcommand completions" -s C -d 'Act as if started in this folder' -r -F
@@ -1459,4 +1482,6 @@ complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "serve" -d 'Run the node: receive deploys, run the apps'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "token" -d 'Make another token; the node may be running'
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "render" -d 'Print a configuration for a program beside the node: nginx, keepalived, systemd'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "upgrade" -d 'Have a newer dae run the node, while the apps run on'
+complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "host"
 complete -c dae -n "__fish_dae_using_subcommand help; and __fish_seen_subcommand_from node" -f -a "services" -d 'Serve some of an app\'s services to whoever can reach them'

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::problem::{Doing as _, Problem, Result};
-use crate::supervisor::guardian::{self, Ended, Role};
+use crate::supervisor::guardian::{self, Children, Ended, Role};
 use crate::term::{give_back, terminal_mode};
 
 /// The runtime of a command that serves.
@@ -18,8 +18,17 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 /// Puts the rest of the command below a guardian. The answer is the guardian's: the exit code it ends with; without one,
 /// this is the process that works.
 pub fn guard() -> Result<Option<u8>> {
+    guard_with(Children::Its)
+}
+
+/// The same for one whose place another may take while all that it has started runs on.
+pub fn guard_all() -> Result<Option<u8>> {
+    guard_with(Children::Guardians)
+}
+
+fn guard_with(children: Children) -> Result<Option<u8>> {
     let mode = terminal_mode();
-    let role = guardian::guard().doing(|| "start below a guardian")?;
+    let role = guardian::guard(children).doing(|| "start below a guardian")?;
     if let (Role::Guarded(_), Some(mode)) = (role, mode) {
         give_back(&mode);
     }

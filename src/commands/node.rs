@@ -13,9 +13,11 @@ use crate::remote::server::auth::{Grant, Verb};
 use crate::remote::server::{self, Config, Listen};
 use crate::term::{Paint, Text};
 
+mod host;
 mod render;
 mod serve;
 mod services;
+mod upgrade;
 
 /// Be a remote: run apps that are deployed to this machine
 ///
@@ -32,6 +34,9 @@ enum Command {
     Serve(Serve),
     Token(Token),
     Render(render::Args),
+    Upgrade(upgrade::Args),
+    #[command(hide = true)]
+    Host,
     #[command(hide = true)]
     Services(services::Args),
 }
@@ -99,6 +104,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Command::Serve(serve) => serve::run(&context.cwd.join(serve.dir), serve.listen, serve.keep_unused, context),
         Command::Token(token) => Ok(Box::new(token.run(context)?)),
         Command::Render(args) => render::run(args, context),
+        Command::Upgrade(args) => upgrade::run(args, context),
+        Command::Host => host::run(),
         Command::Services(args) => services::run(args, context),
     }
 }

@@ -99,6 +99,7 @@ fn say(context: &Context, step: Step, wanted: &Wanted) {
         Step::WroteUnit => ("Wrote", "the unit `dae.service`".to_owned()),
         Step::Started => ("Started", "the node".to_owned()),
         Step::Restarted => ("Restarted", "the node".to_owned()),
+        Step::Upgraded => ("Upgraded", "the node; its apps run on".to_owned()),
     };
     context.say(verb, text);
 }

@@ -40,7 +40,7 @@ pub use session::{Server, Session, not_served};
 pub use watch::Notice;
 
 use crate::app::{App, AppName, DevSettings};
-use crate::gateway::{ANY_HOST, Front, Gateway, Routes, serve};
+use crate::gateway::{ANY_HOST, Front, Gateway, Routes, Stop, serve};
 use crate::node::{self, Cron, Edition, Hosts, Node, Offering, Rollout, Settings, Verify};
 use crate::problem::{Doing as _, Result};
 use crate::services::{self, Provided};
@@ -151,6 +151,7 @@ impl DevServer {
             for part in &parts {
                 part.browser.close();
             }
+            Stop::Ends
         };
         serve(vec![listener.into()], gateway, stop, LAST_ANSWERS).await;
         for follow in following {

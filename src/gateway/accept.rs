@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use std::net::SocketAddr;
 
+use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::server::conn;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -38,6 +39,22 @@ impl From<TcpListener> for Door {
     }
 }
 
+/// Hears why no more connections are taken.
+type Stopped = watch::Receiver<Option<Stop>>;
+
+/// Returns when no more connections are taken.
+async fn told(stopped: &mut Stopped) {
+    drop(stopped.wait_for(Option::is_some).await);
+}
+
+/// Returns when a connection on which nothing is under way is to be closed.
+async fn closing(stopped: &mut Stopped) {
+    let why = stopped.wait_for(Option::is_some).await.map_or(Some(Stop::Ends), |why| *why);
+    if why == Some(Stop::Succeeded) {
+        tokio::time::sleep(LAST_ASKED).await;
+    }
+}
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
@@ -46,30 +63,43 @@ pub(super) struct Peer {
     pub is_private: bool,
 }
 
+/// Why no more connections are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// All of it ends.
+    Ends,
+    /// Another process takes them.
+    Succeeded,
+}
+
+/// An open connection on which nothing comes for so long, though it may, is closed where another process takes connections:
+/// whoever asks on it at that moment would have to ask again.
+const LAST_ASKED: Duration = Duration::from_secs(5);
+
 /// Answers connections of `doors` until `stop` is ready; answers under way then have `drain` to finish. Returns when that
 /// was.
 pub async fn serve(
     doors: Vec<Door>,
     gateway: Arc<Gateway>,
-    stop: impl Future<Output = ()> + Send,
+    stop: impl Future<Output = Stop> + Send,
     drain: Duration,
 ) -> Instant {
     let tracker = TaskTracker::new();
-    let (stopping, stopped) = watch::channel(());
+    let (stopping, stopped) = watch::channel(None);
     let open = doors.into_iter().map(|door| accept(door, gateway.clone(), tracker.clone(), stopped.clone()));
-    tokio::select! {
-        _ = futures_util::future::join_all(open) => {}
-        () = stop => {}
-    }
+    let why = tokio::select! {
+        _ = futures_util::future::join_all(open) => Stop::Ends,
+        why = stop => why,
+    };
     let told = Instant::now();
-    drop(stopping);
+    stopping.send_replace(Some(why));
     tracker.close();
     // What has not finished by then is cut with its upstream.
     let _ = tokio::time::timeout(drain, tracker.wait()).await;
     told
 }
 
-async fn accept(door: Door, gateway: Arc<Gateway>, tracker: TaskTracker, stopped: watch::Receiver<()>) {
+async fn accept(door: Door, gateway: Arc<Gateway>, tracker: TaskTracker, stopped: Stopped) {
     loop {
         let Ok((stream, address)) = door.listener.accept().await else {
             // Out of file descriptors, most likely: some will be free in a moment.
@@ -134,13 +164,21 @@ async fn begins(stream: &TcpStream) -> Option<Begins> {
     tokio::time::timeout(HEAD_WITHIN, look).await.ok().flatten()
 }
 
-async fn http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>)
+async fn http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut Stopped)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let last = stopped.clone();
     let service = service_fn(|request| {
-        let answer = gateway.clone().handle(request, peer);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let (answer, last) = (gateway.clone().handle(request, peer), last.clone());
+        async move {
+            let mut answer = answer.await;
+            if last.borrow().is_some() && !answer.headers().contains_key(UPGRADE) {
+                // The next request goes where connections are taken.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -151,14 +189,14 @@ where
     // How a connection ends is the client's business.
     tokio::select! {
         _ = &mut connection => {}
-        _ = stopped.changed() => {
+        () = closing(stopped) => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
     }
 }
 
-async fn http2<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut watch::Receiver<()>)
+async fn http2<S>(stream: S, peer: Peer, gateway: Arc<Gateway>, stopped: &mut Stopped)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -172,7 +210,7 @@ where
     tokio::pin!(connection);
     tokio::select! {
         _ = &mut connection => {}
-        _ = stopped.changed() => {
+        () = told(stopped) => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }

@@ -33,7 +33,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::HeaderValue;
 
-pub use accept::{Door, serve};
+pub use accept::{Door, Stop, serve};
 pub use ask::{CRON_HEADER, ask};
 pub use page::{html, plain, see_other};
 pub use proxy::wants;

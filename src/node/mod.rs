@@ -5,7 +5,9 @@ pub mod contract;
 mod crew;
 pub mod cron;
 mod event;
+mod folder;
 mod generation;
+mod handed;
 mod handlers;
 mod offer;
 mod output;
@@ -30,7 +32,9 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use cron::Cron;
 pub use event::Event;
+pub use folder::Folder;
 pub use generation::{Edition, Generation, Launch};
+pub use handed::Handed;
 pub use rollout::{Meanwhile, OnFailure, Rollout};
 pub use verify::Verify;
 pub use zookeeper::ZooKeeper;
@@ -38,7 +42,8 @@ pub use zookeeper::ZooKeeper;
 use crate::app::AppName;
 use crate::gateway::{Routes, Share};
 use crate::problem::{Doing as _, Problem, Result};
-use seat::{Ask, Seat};
+use crate::supervisor::Bundle;
+use seat::{Ask, Seat, Taken};
 use zookeeper::Registry;
 
 /// Where and how a node runs its apps.
@@ -67,12 +72,12 @@ pub struct Settings {
 impl Settings {
     /// A folder of a generation's own for sockets, and gone with what is returned. Those of an app whose processes are confined
     /// are all in one folder.
-    pub fn run_dir(&self, generation: &Generation, of: &str) -> Result<tempfile::TempDir> {
+    pub fn run_dir(&self, generation: &Generation, of: &str) -> Result<Folder> {
         let app = &generation.app;
         let within = generation.launch.confine.as_ref().map(|_| self.app_run_dir(app));
         let within = within.as_deref().unwrap_or(&self.run_dir);
         let made = tempfile::Builder::new().prefix(&format!("{app}-{of}-")).tempdir_in(within);
-        made.doing(|| format!("make a folder in `{}`", within.display()))
+        made.map(Folder::from).doing(|| format!("make a folder in `{}`", within.display()))
     }
 
     /// What the processes of an app use of [`Settings::run_dir`], where they are confined.
@@ -207,6 +212,64 @@ impl Node {
         let (reply, answer) = oneshot::channel();
         self.seat(&generation.app).ask(Ask::Want(Box::new(generation), hold, reply));
         async { answer.await.unwrap_or(Wanted::Superseded) }
+    }
+
+    /// What was left of `generation` by another process serves its app from now on, as it did.
+    pub fn take_up(
+        &self,
+        generation: Generation,
+        handed: Handed,
+        files: &mut Bundle,
+    ) -> Result<impl Future<Output = Wanted> + Send + use<>> {
+        let seat = self.seat(&generation.app);
+        let pids = handed.pids();
+        let taken = Taken::new(handed, files).inspect_err(|_| Handed::end(&pids))?;
+        let (reply, answer) = oneshot::channel();
+        seat.ask(Ask::TakeUp(Box::new(generation), Box::new(taken), seat.held(), reply));
+        Ok(async { answer.await.unwrap_or(Wanted::Superseded) })
+    }
+
+    /// Why nobody can take over at this moment, in words: something is under way that would not go on.
+    pub async fn is_busy(&self) -> Option<String> {
+        let seats: Vec<_> = self.seats.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for app in seats {
+            if let Some(why) = self.asked(&app, Ask::Busy).await {
+                return Some(format!("{app}: {why}"));
+            }
+        }
+        None
+    }
+
+    /// Gives all up that serves, for another process to take up; its open files go into `files`. Routes stay, for those who are
+    /// being answered; what was not given up ends when nobody is any more, `drain` at most, and then the future is ready.
+    pub async fn leave(
+        &self,
+        drain: Duration,
+        files: &mut Bundle,
+    ) -> (Vec<Handed>, impl Future<Output = ()> + Send + use<>) {
+        if let Some(registry) = &self.registry {
+            registry.pause(true);
+        }
+        let seats: Vec<Seat> =
+            self.seats.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, seat)| seat).collect();
+        let (mut handed, mut behind) = (Vec::new(), Vec::new());
+        for seat in seats {
+            let (reply, left) = oneshot::channel();
+            let (done, ended) = oneshot::channel();
+            seat.ask(Ask::Leave { drain, reply, done });
+            behind.push(ended);
+            if let Ok(Some(left)) = left.await {
+                handed.push(left.handed(files).await);
+            }
+        }
+        (handed, async move { drop(futures_util::future::join_all(behind).await) })
+    }
+
+    /// Nobody took up what was given up; it will be taken up here.
+    pub fn stays(&self) {
+        if let Some(registry) = &self.registry {
+            registry.pause(false);
+        }
     }
 
     /// Runs `generation` beside the one that serves its app, for `share` of the visitors, in the place of what was tried

@@ -6,6 +6,7 @@
 //! What runs beside the web processes follows the generation that serves (`crew`).
 
 mod gray;
+mod leaving;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::gateway::{Route, Routes, Share};
 use crate::problem::{Problem, Result};
 use crate::supervisor::{End, Signal};
 use gray::Gray;
+pub(super) use leaving::Taken;
 
 /// How long websockets and event streams take to end once they are cut, at most.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -51,6 +53,16 @@ pub(super) enum Ask {
     Again(String, oneshot::Sender<usize>),
     /// Run a scheduled task now, as if it were that time.
     Job(String, jiff::Timestamp, Reply),
+    /// What another process has left serves.
+    TakeUp(Box<Generation>, Box<Taken>, Hold, oneshot::Sender<Wanted>),
+    /// Tell what is under way that another process could not take up.
+    Busy(oneshot::Sender<Option<String>>),
+    /// Give up what serves, for another process; the rest ends, after the drain time at most.
+    Leave {
+        drain: Duration,
+        reply: oneshot::Sender<Option<leaving::Leaving>>,
+        done: oneshot::Sender<()>,
+    },
     /// End all of it, after the drain time at most.
     End {
         drain: Duration,
@@ -218,6 +230,18 @@ impl Task {
                     Some(Ask::Offered(reply)) => drop(reply.send(Some(self.offer.settled()))),
                     Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
                     Some(Ask::Job(job, due, reply)) => self.cron.run(job, due, reply),
+                    Some(Ask::TakeUp(generation, taken, covers, reply)) => {
+                        self.covered = self.covered.max(covers);
+                        self.take_up(Arc::new(*generation), *taken, reply).await;
+                    }
+                    Some(Ask::Busy(reply)) => drop(reply.send(self.busy(wish.is_some()))),
+                    Some(Ask::Leave { drain, reply, done }) => {
+                        drop(wish);
+                        self.leave(drain, reply).await;
+                        // Whoever asked may have gone.
+                        let _ = done.send(());
+                        return;
+                    }
                     Some(Ask::End { drain, done }) => {
                         drop(wish);
                         self.end(drain).await;

@@ -1,10 +1,12 @@
 //! Where the web processes of a generation answer, and where they tell how they are.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 
+use super::folder::Folder;
 use super::verify::Verify;
 use super::{Generation, Settings, contract, handlers};
 use crate::problem::{Doing as _, Result};
@@ -17,7 +19,7 @@ pub(super) struct Sockets {
     /// Hears what they tell: see `python/dae/boot.py`.
     pub notify: UnixDatagram,
     /// Gone with this.
-    dir: tempfile::TempDir,
+    dir: Folder,
 }
 
 impl Sockets {
@@ -28,6 +30,18 @@ impl Sockets {
         generation.launch.give(&path)?;
         generation.launch.give(dir.path())?;
         Ok(Self { notify, dir })
+    }
+
+    /// Those that another process has left.
+    pub fn take_up(notify: OwnedFd, dir: PathBuf) -> Result<Self> {
+        let notify = UnixDatagram::from_std(notify.into()).doing(|| "take up a socket")?;
+        Ok(Self { notify, dir: dir.into() })
+    }
+
+    /// For another process.
+    pub fn leave(mut self) -> Option<(OwnedFd, PathBuf)> {
+        let notify = self.notify.into_std().ok()?;
+        Some((notify.into(), self.dir.leave()))
     }
 
     /// Where they answer.

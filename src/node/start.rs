@@ -31,9 +31,16 @@ pub(super) struct Running {
     pub start: Start,
     /// The modules of others that it imported, where that was asked.
     pub learned: Option<Vec<String>>,
-    _parent: Option<Arc<Parent>>,
+    pub parent: Option<Arc<Parent>>,
     /// Where there is a process.
-    sockets: Option<Sockets>,
+    pub sockets: Option<Sockets>,
+}
+
+/// The web processes that another process has left.
+pub(super) struct TakenWeb {
+    pub process: Process,
+    pub sockets: Sockets,
+    pub parent: Option<Arc<Parent>>,
 }
 
 /// What the web processes tell: see `python/dae/boot.py`.
@@ -73,7 +80,7 @@ pub(super) async fn start(
             web: None,
             start,
             learned: None,
-            _parent: None,
+            parent: None,
             sockets: None,
         });
     }
@@ -109,7 +116,7 @@ pub(super) async fn start(
     }
     let learned = words.learned;
     let sockets = Some(sockets);
-    Ok(Running { number, generation, upstream, web: Some(web), start, learned, _parent: parent, sockets })
+    Ok(Running { number, generation, upstream, web: Some(web), start, learned, parent, sockets })
 }
 
 /// The web processes of a generation that starts.
@@ -154,6 +161,19 @@ impl Web {
 }
 
 impl Running {
+    /// Those that another process has left.
+    pub fn take_up(number: u64, generation: Arc<Generation>, web: Option<TakenWeb>) -> Result<Self> {
+        let start = Start::Kept;
+        let (upstream, web, parent, sockets) = match web {
+            Some(TakenWeb { process, sockets, parent }) => {
+                (Upstream::new(sockets.web()), Some(process), parent, Some(sockets))
+            }
+            None => (Upstream::new(PathBuf::new()), None, None, None),
+        };
+        let upstream = Arc::new(dressed(upstream, &generation)?);
+        Ok(Self { number, generation, upstream, web, start, learned: None, parent, sockets })
+    }
+
     /// What its processes are like, where that was asked.
     pub fn likeness(&self) -> Option<Likeness> {
         serde_json::from_slice(&std::fs::read(self.sockets.as_ref()?.likeness()).ok()?).ok()

@@ -12,11 +12,12 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::UnixListener;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use super::folder::Folder;
+use super::handed::{HandedFile, HandedParent};
 use super::output::{LastLines, Source, listener};
 use super::standby::Standby;
 use super::start::{io, python};
@@ -24,7 +25,7 @@ use super::verify::Verify;
 use super::{Generation, Launch, Meanwhile, Settings, Surroundings, contract};
 use crate::app::Worker;
 use crate::problem::{Doing as _, Problem, Result};
-use crate::supervisor::{End, Outlet, Process, Spec};
+use crate::supervisor::{Bundle, End, HandedProcess, Outlet, Process, Spec};
 
 /// A parent that has not imported everything by then is not waited for.
 const WARM_WITHIN: Duration = Duration::from_mins(1);
@@ -34,8 +35,6 @@ const FOR_SERVICES: [&str; 2] = ["dae.thrift.server", "dae.thrift.service"];
 
 /// The times of files come from a clock that ticks more slowly: 100 times a second at least.
 const CLOCK: Duration = Duration::from_millis(10);
-
-type Heard = Lines<BufReader<OwnedReadHalf>>;
 
 /// What must be the same for a generation to be forked from a parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +53,17 @@ pub(super) struct Parent {
     refused: Option<String>,
     /// What it has imported of packages, as it was then.
     files: Vec<File>,
-    forks: mpsc::UnboundedSender<Fork>,
-    /// Ends with it, and so do all it forked.
-    _process: Process,
-    dir: tempfile::TempDir,
+    forks: mpsc::UnboundedSender<Order>,
+    /// Ends with this, and so do all it forked. None: it is somebody else's.
+    process: std::sync::Mutex<Option<Process>>,
+    dir: std::sync::Mutex<Folder>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Fork(Fork),
+    /// Another process will talk to it.
+    Leave(oneshot::Sender<Talk>),
 }
 
 #[derive(Debug)]
@@ -241,14 +247,13 @@ impl Parent {
         let process = Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))?;
         let warmed = async {
             let (stream, _) = door.accept().await.doing(|| "hear from the warm parent")?;
-            let (lines, write) = stream.into_split();
-            let mut lines = BufReader::new(lines).lines();
-            match read(&mut lines).await {
-                Some(Word::Warm { warm }) => Ok((lines, write, warm)),
+            let mut talk = Talk { stream, heard: Vec::new(), alive: HashMap::new(), count: 0 };
+            match talk.read().await {
+                Some(Word::Warm { warm }) => Ok((talk, warm)),
                 _ => Err(Problem::new("node.parent", "the warm parent ended while it imported")),
             }
         };
-        let (lines, write, warm) = tokio::select! {
+        let (talk, warm) = tokio::select! {
             warmed = tokio::time::timeout(WARM_WITHIN, warmed) => {
                 warmed.map_err(|_| Problem::new("node.parent", "the warm parent took longer than a minute to import"))??
             }
@@ -256,10 +261,11 @@ impl Parent {
         };
         let files = warm.files.into_iter().map(|file| File::imported(file, since)).collect();
         let (forks, wanted) = mpsc::unbounded_channel();
-        tokio::spawn(talk(lines, write, wanted));
+        tokio::spawn(talk.go_on(wanted));
         let mut known: HashSet<String> = modules.into_iter().collect();
         known.extend(warm.failed);
-        Ok(Self { fit, known, refused: warm.refused, files, forks, _process: process, dir })
+        let (process, dir) = (std::sync::Mutex::new(Some(process)), std::sync::Mutex::new(dir));
+        Ok(Self { fit, known, refused: warm.refused, files, forks, process, dir })
     }
 
     /// Why `generation` cannot be forked from this parent; `None` when it can.
@@ -304,15 +310,16 @@ impl Parent {
         let last_lines = LastLines::default();
         let Source { generation, number, process } = source;
         let hear = listener(source, surroundings, last_lines.clone()).ok()?;
-        let pipe = self.dir.path().join(format!("output-{process}-{}", number.unwrap_or_default()));
+        let dir = self.dir.lock().unwrap_or_else(PoisonError::into_inner).path().to_owned();
+        let pipe = dir.join(format!("output-{process}-{}", number.unwrap_or_default()));
         let outlet = Outlet::open(io(&surroundings.settings), &pipe).ok()?;
         generation.launch.give(&outlet.path).ok()?;
         let mut config = config.clone();
         config["output"] = json!(outlet.path);
         let (reply, forked) = oneshot::channel();
-        self.forks.send(Fork { config, reply }).ok()?;
-        let process = forked.await.ok()?;
-        outlet.hear(hear).ok()?;
+        self.forks.send(Order::Fork(Fork { config, reply })).ok()?;
+        let mut process = forked.await.ok()?;
+        outlet.hear(&mut process, hear).ok()?;
         // Both ends are open; a terminal has no such file.
         let _ = std::fs::remove_file(pipe);
         Some((process, last_lines))
@@ -320,6 +327,11 @@ impl Parent {
 }
 
 impl Fit {
+    /// The same words for the same.
+    fn in_words(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn of(generation: &Generation, settings: &Settings) -> Self {
         let mut env = contract::environment(generation, settings.environment, &settings.inherited);
         env.retain(|(name, _)| !contract::OF_ONE.contains(&name.as_str()));
@@ -343,53 +355,159 @@ fn spec(fit: &Fit, settings: &Settings, dir: &Path, control: &Path, modules: &[S
     python(&fit.launch, settings, "dae/parent.py", dir.to_owned(), env)
 }
 
-/// Owns the talk with a parent until it ends; then all it forked has ended too.
-async fn talk(mut lines: Heard, mut write: OwnedWriteHalf, mut wanted: mpsc::UnboundedReceiver<Fork>) {
-    let mut count = 0;
-    let mut asked: HashMap<u64, oneshot::Sender<Process>> = HashMap::new();
-    let mut alive: HashMap<u32, watch::Sender<Option<End>>> = HashMap::new();
-    loop {
-        tokio::select! {
-            fork = wanted.recv() => {
-                let Some(fork) = fork else { break };
-                count += 1;
-                let line = format!("{}\n", json!({ "fork": count, "config": fork.config }));
-                asked.insert(count, fork.reply);
-                if write.write_all(line.as_bytes()).await.is_err() {
-                    break;
-                }
+/// The talk with a parent.
+#[derive(Debug)]
+struct Talk {
+    stream: UnixStream,
+    /// What has come and is not read yet.
+    heard: Vec<u8>,
+    alive: HashMap<u32, watch::Sender<Option<End>>>,
+    count: u64,
+}
+
+impl Talk {
+    /// Until the parent ends; then all it forked has ended too.
+    async fn go_on(mut self, mut wanted: mpsc::UnboundedReceiver<Order>) {
+        let mut asked: HashMap<u64, oneshot::Sender<Process>> = HashMap::new();
+        loop {
+            tokio::select! {
+                order = wanted.recv() => match order {
+                    None => break,
+                    Some(Order::Leave(reply)) => {
+                        // Whoever asked holds the parent, and so waits.
+                        let _ = reply.send(self);
+                        return;
+                    }
+                    Some(Order::Fork(fork)) => {
+                        self.count += 1;
+                        let line = format!("{}\n", json!({ "fork": self.count, "config": fork.config }));
+                        asked.insert(self.count, fork.reply);
+                        if self.stream.write_all(line.as_bytes()).await.is_err() {
+                            break;
+                        }
+                    }
+                },
+                word = self.read() => match word {
+                    Some(Word::Forked { forked, pid }) => {
+                        let (tell, end) = watch::channel(None);
+                        self.alive.insert(pid, tell);
+                        if let (Some(reply), Ok(process)) = (asked.remove(&forked), Process::adopted(pid, end)) {
+                            // Not wanted any more: the handle comes back and its drop ends the process.
+                            let _ = reply.send(process);
+                        }
+                    }
+                    Some(Word::Ended { ended, code, signal }) => {
+                        Process::sweep(ended);
+                        if let Some(tell) = self.alive.remove(&ended) {
+                            let end = signal.map_or(End::Code(code.unwrap_or(-1)), End::Signal);
+                            // Nobody may care any more.
+                            let _ = tell.send(Some(end));
+                        }
+                    }
+                    Some(Word::Warm { .. }) => {}
+                    None => break,
+                },
             }
-            word = read(&mut lines) => match word {
-                Some(Word::Forked { forked, pid }) => {
-                    let (tell, end) = watch::channel(None);
-                    alive.insert(pid, tell);
-                    if let (Some(reply), Ok(process)) = (asked.remove(&forked), Process::adopted(pid, end)) {
-                        // Not wanted any more: the handle comes back and its drop ends the process.
-                        let _ = reply.send(process);
-                    }
-                }
-                Some(Word::Ended { ended, code, signal }) => {
-                    Process::sweep(ended);
-                    if let Some(tell) = alive.remove(&ended) {
-                        let end = signal.map_or(End::Code(code.unwrap_or(-1)), End::Signal);
-                        // Nobody may care any more.
-                        let _ = tell.send(Some(end));
-                    }
-                }
-                Some(Word::Warm { .. }) => {}
-                None => break,
-            },
+        }
+        for (pid, tell) in self.alive {
+            Process::sweep(pid);
+            let _ = tell.send(Some(End::Signal(9)));
         }
     }
-    for (pid, tell) in alive {
-        Process::sweep(pid);
-        let _ = tell.send(Some(End::Signal(9)));
+
+    /// The next word; `None` when the parent has gone. Given up, nothing is lost.
+    async fn read(&mut self) -> Option<Word> {
+        loop {
+            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.heard.drain(..=end).collect();
+                // The rest of a line of which a successor that came to nothing has read the beginning is no word.
+                if let Ok(word) = serde_json::from_slice(&line) {
+                    return Some(word);
+                }
+                continue;
+            }
+            if self.stream.read_buf(&mut self.heard).await.ok()? == 0 {
+                return None;
+            }
+        }
     }
 }
 
-/// The next word; `None` when the parent has gone or speaks no words of ours.
-async fn read(lines: &mut Heard) -> Option<Word> {
-    serde_json::from_str(&lines.next_line().await.ok()??).ok()
+/// A parent that another process has left, and what tells how those end that it has forked.
+pub(super) struct TakenParent {
+    pub parent: Arc<Parent>,
+    pub ends: HashMap<u32, watch::Receiver<Option<End>>>,
+}
+
+impl Parent {
+    /// Gives it up, for another process; nothing can be forked from it here any more. None: it has ended.
+    pub async fn leave(&self, files: &mut Bundle) -> Option<HandedParent> {
+        let (reply, talk) = oneshot::channel();
+        self.forks.send(Order::Leave(reply)).ok()?;
+        let Talk { stream, heard, alive, count } = talk.await.ok()?;
+        let control = files.put(stream.into_std().ok()?);
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let process = HandedProcess::new(process.leave().await, files);
+        let dir = self.dir.lock().unwrap_or_else(PoisonError::into_inner).leave();
+        Some(HandedParent {
+            process,
+            dir,
+            control,
+            heard,
+            alive: alive.into_keys().collect(),
+            count,
+            fit: self.fit.in_words(),
+            known: self.known.iter().cloned().collect(),
+            refused: self.refused.clone(),
+            files: self.files.iter().map(|file| HandedFile::new(file.path.clone(), file.stamp)).collect(),
+        })
+    }
+
+    /// One that another process has left, for generations like `generation`.
+    pub fn take_up(
+        handed: HandedParent,
+        generation: &Generation,
+        surroundings: &Surroundings,
+        files: &mut Bundle,
+    ) -> Result<TakenParent> {
+        let HandedParent { process, dir, control, heard, alive, count, fit: words, known, mut refused, files: of } =
+            handed;
+        let source = Source { generation, number: None, process: "web" };
+        let hear = listener(source, surroundings, LastLines::default())?;
+        let process = process.left(files).and_then(|left| Process::take_up(left, hear));
+        let process = process.doing(|| "take up a warm parent")?;
+        let control = files.take(control).doing(|| "take up the talk with a warm parent")?;
+        let stream = UnixStream::from_std(control.into()).doing(|| "talk to a warm parent")?;
+        let fit = Fit::of(generation, &surroundings.settings);
+        if fit.in_words() != words {
+            refused.get_or_insert_with(|| "the node was upgraded".into());
+        }
+        let (alive, ends): (HashMap<_, _>, HashMap<_, _>) = alive
+            .into_iter()
+            .map(|pid| {
+                let (tell, end) = watch::channel(None);
+                ((pid, tell), (pid, end))
+            })
+            .unzip();
+        let (forks, wanted) = mpsc::unbounded_channel();
+        tokio::spawn(Talk { stream, heard, alive, count }.go_on(wanted));
+        let files = of.into_iter().map(|file| File { stamp: file.stamp(), path: file.path }).collect();
+        let (process, dir) = (std::sync::Mutex::new(Some(process)), std::sync::Mutex::new(dir.into()));
+        let parent = Self { fit, known: known.into_iter().collect(), refused, files, forks, process, dir };
+        Ok(TakenParent { parent: Arc::new(parent), ends })
+    }
+}
+
+impl Warmth {
+    /// The parent that there is.
+    pub async fn parent(&self) -> Option<Arc<Parent>> {
+        self.parent.lock().await.clone()
+    }
+
+    /// From now on there is this one.
+    pub async fn set_parent(&self, parent: Arc<Parent>) {
+        *self.parent.lock().await = Some(parent);
+    }
 }
 
 /// What was learned in earlier runs.

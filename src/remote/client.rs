@@ -33,6 +33,10 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 9;
 }
 
+/// How often a node is asked again that says when to come again, and how long to wait for that at the most, in seconds.
+const TRIES: u32 = 20;
+const LONGEST_PAUSE: u64 = 5;
+
 /// One remote.
 #[derive(Debug)]
 pub struct Client {
@@ -186,10 +190,28 @@ impl Client {
         request.body(ask.body).send().await.map_err(|error| self.silent(&error))
     }
 
+    /// The same of a node that another process is taking over this moment: it has done nothing, and says when to come again.
+    async fn begin_patiently(&self, ask: Ask) -> Result<reqwest::Response, Silent> {
+        for _ in 0..TRIES {
+            let response = self.begin(ask.clone()).await?;
+            let after = response
+                .headers()
+                .get(reqwest::header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok());
+            match after {
+                Some(seconds @ ..=LONGEST_PAUSE) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                }
+                _ => return Ok(response),
+            }
+        }
+        self.begin(ask).await
+    }
+
     /// Sends a request and reads the answer to its end.
     pub async fn send(&self, ask: Ask) -> Result<Answer, Silent> {
         let response = match &self.login {
-            None => self.begin(ask).await?,
+            None => self.begin_patiently(ask).await?,
             Some(login) => {
                 let used = login.header();
                 let response = self.begin_as(ask.clone(), used.clone()).await?;

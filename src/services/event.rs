@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::term::{self, Line, Shown, Tone};
@@ -24,7 +24,7 @@ pub enum Event {
 }
 
 /// An error that somebody should look at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewError {
     pub number: u64,
     pub kind: String,

@@ -16,6 +16,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::guardian;
+
 /// What is asked for, where it is there.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 const NODE: &str = "dae-node";
@@ -74,7 +76,12 @@ impl Groups {
             return Err(format!("systemd has not given `{}` away: `Delegate=yes` in the unit does", home.display()));
         }
         let is_root = !home.join("cgroup.type").exists();
-        let apps = if is_root { home.join(format!("{APPS}-{}", std::process::id())) } else { home.join(APPS) };
+        // The guardian's number: whoever takes this process's place has the same one.
+        let apps = if is_root {
+            home.join(format!("{APPS}-{}", std::os::unix::process::parent_id()))
+        } else {
+            home.join(APPS)
+        };
         let work = || -> io::Result<Vec<&'static str>> {
             tidy(home);
             make(&apps)?;
@@ -188,9 +195,10 @@ fn give(group: &Path, controllers: &[&str]) {
     }
 }
 
-/// Moves the processes of `group` to `to`: all of them where it is delegated, else this one and its guardian, and no other may be there.
+/// Moves the processes of `group` to `to`: all of them where it is delegated, else this one and its guardians, and no other may be there.
 fn empty(group: &Path, to: &Path, is_delegated: bool) -> io::Result<()> {
-    let ours = [std::process::id(), std::os::unix::process::parent_id()].map(|pid| pid.to_string());
+    let mut ours = vec![std::process::id().to_string(), std::os::unix::process::parent_id().to_string()];
+    ours.extend(guardian::guardians().iter().map(ToString::to_string));
     // One that starts another while it is moved has it stay behind.
     for _ in 0..10 {
         let here = words(&group.join("cgroup.procs"));

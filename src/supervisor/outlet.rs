@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nix::sys::stat::Mode;
 use portable_pty::{MasterPty, PtyPair, PtySize, native_pty_system};
 
-use super::output::{Heard, read_lines};
-use super::process::Io;
+use super::output::{Heard, Output, Tap, read_lines};
+use super::process::{Io, Process};
 
 /// How large a terminal is, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,20 +104,27 @@ impl Outlet {
     }
 
     /// To be called when the process has opened it, or will not: `hear` gets what comes until nobody holds it open.
-    pub fn hear(self, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<()> {
-        let (output, keyboard): (Box<dyn Read + Send>, _) = match self.end {
+    pub fn hear(self, process: &mut Process, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<()> {
+        if let Some(tap) = self.open_for(hear)? {
+            process.tapped(tap);
+        }
+        Ok(())
+    }
+
+    fn open_for(self, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Option<Tap>> {
+        match self.end {
             End::Pty(pair) => {
                 let (output, keyboard) = ends(pair.master)?;
-                (output, Some(keyboard))
+                let read = move || read_lines(output, Some(&keyboard), hear);
+                std::thread::Builder::new().name("output".into()).spawn(read)?;
+                Ok(None)
             }
             End::Pipe(reader) => {
                 use nix::fcntl::{FcntlArg, OFlag, fcntl};
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty()))?;
-                (Box::new(reader), None)
+                Tap::open(Output { pipe: reader.into(), begun: Vec::new() }, hear).map(Some)
             }
-        };
-        std::thread::Builder::new().name("output".into()).spawn(move || read_lines(output, keyboard.as_ref(), hear))?;
-        Ok(())
+        }
     }
 }
 
@@ -134,8 +141,8 @@ mod tests {
             let outlet = Outlet::open(io, &dir.path().join("out")).unwrap();
             let mut write = File::options().write(true).open(&outlet.path).unwrap();
             let (tell, heard) = mpsc::channel();
-            outlet
-                .hear(move |came| {
+            let _tap = outlet
+                .open_for(move |came| {
                     if let Heard::Line(line) = came {
                         tell.send(line).unwrap();
                     }

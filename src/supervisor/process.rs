@@ -16,8 +16,11 @@ use portable_pty::CommandBuilder;
 use tokio::sync::watch;
 
 use super::confine::Confinement;
+#[cfg(target_os = "linux")]
+use super::fork::{Group, fork};
 use super::outlet::{self, Keyboard, Window};
-use super::output::{Heard, read_lines};
+use super::output::{Heard, Output, Tap, read_lines};
+use super::siblings;
 
 /// How to start a process. Its environment is `env` and nothing else.
 #[derive(Debug, Clone)]
@@ -63,16 +66,29 @@ impl std::fmt::Display for End {
 pub struct Process {
     pid: Pid,
     end: watch::Receiver<Option<End>>,
+    /// Where its output is read that another may read on.
+    tap: Option<Tap>,
+    is_left: bool,
+}
+
+/// A running process that is somebody else's to follow.
+#[derive(Debug)]
+pub struct Left {
+    pub pid: u32,
+    /// None: it has ended, or nobody else can read it.
+    pub output: Option<Output>,
 }
 
 impl Process {
     /// Starts it; `hear` gets every line it prints, on a thread of its own.
     pub fn start(spec: &Spec, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
-        let parts = match spec.io {
-            Io::Pty => at_terminal(spec, Window::default())?,
-            Io::Pipe => in_pipe(spec, Vec::new())?,
-        };
-        Self::follow(parts, |output, keyboard| read_lines(output, keyboard, hear))
+        match spec.io {
+            Io::Pty => {
+                let parts = at_terminal(spec, Window::default())?;
+                Self::follow(parts, |output, keyboard| read_lines(output, Some(keyboard), hear))
+            }
+            Io::Pipe => Self::start_with(spec, Vec::new(), hear),
+        }
     }
 
     /// Starts it at a terminal that somebody sits at: `hear` gets what it prints as it comes, and may take its time.
@@ -82,7 +98,7 @@ impl Process {
         mut hear: impl FnMut(&[u8]) + Send + 'static,
     ) -> io::Result<(Self, Keyboard)> {
         let parts = at_terminal(spec, window)?;
-        let keyboard = parts.keyboard.clone().ok_or_else(|| io::Error::other("there is no terminal"))?;
+        let keyboard = parts.keyboard.clone();
         let process = Self::follow(parts, move |mut output, _| {
             let mut chunk = [0; 8192];
             // The last writer's going is an error here, and no end.
@@ -99,29 +115,60 @@ impl Process {
         files: Vec<OwnedFd>,
         hear: impl FnMut(Heard<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        Self::follow(in_pipe(spec, files)?, |output, keyboard| read_lines(output, keyboard, hear))
+        let (reader, writer) = io::pipe()?;
+        let (pid, end) = if siblings::is_joined() {
+            beside(spec, &writer, &files)?
+        } else {
+            let child = in_pipe(spec, writer, files)?;
+            let pid = pid_of(child.id())?;
+            (pid, awaited(pid, || end_of(child))?)
+        };
+        let tap = Tap::open(Output { pipe: reader.into(), begun: Vec::new() }, hear)?;
+        Ok(Self { pid, end, tap: Some(tap), is_left: false })
     }
 
-    fn follow(
-        parts: Parts,
-        read: impl FnOnce(Box<dyn Read + Send>, Option<&Keyboard>) + Send + 'static,
-    ) -> io::Result<Self> {
+    fn follow(parts: Parts, read: impl FnOnce(Box<dyn Read + Send>, &Keyboard) + Send + 'static) -> io::Result<Self> {
         let Parts { pid, output, keyboard, wait } = parts;
-        let (tell, end) = watch::channel(None);
-        std::thread::Builder::new().name("output".into()).spawn(move || read(output, keyboard.as_ref()))?;
-        std::thread::Builder::new().name("wait".into()).spawn(move || {
-            let end = wait();
-            // The leader is gone; what it left behind in its group goes too. None left is the usual error.
-            let _ = killpg(pid, Signal::SIGKILL);
-            // Nobody listening any more is fine.
-            let _ = tell.send(Some(end));
-        })?;
-        Ok(Self { pid, end })
+        std::thread::Builder::new().name("output".into()).spawn(move || read(output, &keyboard))?;
+        Ok(Self { pid, end: awaited(pid, wait)?, tap: None, is_left: false })
+    }
+
+    /// Gives it up: it runs on, and nothing of it is heard here any more.
+    pub async fn leave(mut self) -> Left {
+        self.is_left = true;
+        siblings::leave(self.pid);
+        let output = match self.tap.take() {
+            Some(tap) => tap.leave().await,
+            None => None,
+        };
+        Left { pid: self.id(), output }
+    }
+
+    /// Follows one that was left, where it is the guardian's; `hear` gets what it prints from there on.
+    pub fn take_up(left: Left, hear: impl FnMut(Heard<'_>) + Send + 'static) -> io::Result<Self> {
+        let end = siblings::follow(pid_of(left.pid)?)?;
+        Self::take_up_with(left, end, hear)
+    }
+
+    /// The same for one that somebody else waits for.
+    pub fn take_up_with(
+        left: Left,
+        end: watch::Receiver<Option<End>>,
+        hear: impl FnMut(Heard<'_>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let mut process = Self::adopted(left.pid, end)?;
+        process.tap = left.output.map(|output| Tap::open(output, hear)).transpose()?;
+        Ok(process)
+    }
+
+    /// Its output is read there.
+    pub(super) fn tapped(&mut self, tap: Tap) {
+        self.tap = Some(tap);
     }
 
     /// A process that somebody else started and waits for: it leads a group of its own, and `end` will tell its end.
     pub fn adopted(id: u32, end: watch::Receiver<Option<End>>) -> io::Result<Self> {
-        Ok(Self { pid: pid_of(id)?, end })
+        Ok(Self { pid: pid_of(id)?, end, tap: None, is_left: false })
     }
 
     /// Ends what a process that has ended left behind in its group.
@@ -164,7 +211,7 @@ impl Process {
     }
 
     fn kill(&self) {
-        if self.end.borrow().is_none() {
+        if !self.is_left && self.end.borrow().is_none() {
             let _ = killpg(self.pid, Signal::SIGKILL);
         }
     }
@@ -182,8 +229,33 @@ const BURIED: End = End::Signal(Signal::SIGKILL as i32);
 struct Parts {
     pid: Pid,
     output: Box<dyn Read + Send>,
-    keyboard: Option<Keyboard>,
+    keyboard: Keyboard,
     wait: Box<dyn FnOnce() -> End + Send>,
+}
+
+/// Waits for the end of `pid` on a thread of its own.
+fn awaited(pid: Pid, wait: impl FnOnce() -> End + Send + 'static) -> io::Result<watch::Receiver<Option<End>>> {
+    let (tell, end) = watch::channel(None);
+    std::thread::Builder::new().name("wait".into()).spawn(move || {
+        let end = wait();
+        // The leader is gone; what it left behind in its group goes too. None left is the usual error.
+        let _ = killpg(pid, Signal::SIGKILL);
+        // Nobody listening any more is fine.
+        let _ = tell.send(Some(end));
+    })?;
+    Ok(end)
+}
+
+/// Started as the guardian's own.
+#[cfg(target_os = "linux")]
+fn beside(spec: &Spec, output: &io::PipeWriter, files: &[OwnedFd]) -> io::Result<(Pid, watch::Receiver<Option<End>>)> {
+    let nothing = std::fs::File::open("/dev/null")?;
+    siblings::born(|| fork(spec, [&nothing, output, output], files, Group::Own))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn beside(_: &Spec, _: &io::PipeWriter, _: &[OwnedFd]) -> io::Result<(Pid, watch::Receiver<Option<End>>)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Nobody's numbers while a child is made.
@@ -213,17 +285,13 @@ fn hand_over(command: &mut Command, files: Vec<OwnedFd>) -> io::Result<()> {
     Ok(())
 }
 
-fn in_pipe(spec: &Spec, files: Vec<OwnedFd>) -> io::Result<Parts> {
-    let (reader, writer) = io::pipe()?;
+fn in_pipe(spec: &Spec, writer: io::PipeWriter, files: Vec<OwnedFd>) -> io::Result<Child> {
     let mut command = command(spec);
     hand_over(&mut command, files)?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     lead_group(&mut command, spec, Tty::None)?;
-    let child = command.spawn()?;
-    // It holds the writer open.
-    drop(command);
-    let pid = pid_of(child.id())?;
-    Ok(Parts { pid, output: Box::new(reader), keyboard: None, wait: Box::new(|| end_of(child)) })
+    // What holds the writer open goes with the command.
+    command.spawn()
 }
 
 fn command(spec: &Spec) -> Command {
@@ -305,7 +373,7 @@ fn in_confined_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
     drop((command, pair.slave));
     let pid = pid_of(child.id())?;
     let (output, keyboard) = outlet::ends(pair.master)?;
-    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(|| end_of(child)) })
+    Ok(Parts { pid, output, keyboard, wait: Box::new(|| end_of(child)) })
 }
 
 /// Nobody opens this terminal once more, but for the system's administrator: see ioctl_tty(2).
@@ -337,7 +405,7 @@ fn in_pty(spec: &Spec, window: Window) -> io::Result<Parts> {
         },
         Err(_) => BURIED,
     };
-    Ok(Parts { pid, output, keyboard: Some(keyboard), wait: Box::new(wait) })
+    Ok(Parts { pid, output, keyboard, wait: Box::new(wait) })
 }
 
 /// Never 0 or less: to `kill` those mean other processes than the child.

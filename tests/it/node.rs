@@ -16,6 +16,7 @@ mod kills;
 mod releases;
 mod render;
 mod rollout;
+mod upgrade;
 
 /// A node in `DIR/node` of a place, and a token for everything.
 struct Node {

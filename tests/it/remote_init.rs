@@ -129,14 +129,14 @@ fn a_machine_becomes_a_remote_and_twice_is_once() {
     sshd.place.dae(["deploy", "--remote", "box"]).dir("blog").ok();
     assert_eq!(get(port, "blog.apps.localhost", "/").text(), "from afar");
 
-    // Another program there: it is replaced, and the node restarted with it; the app comes back.
+    // Another program there: it is replaced, and runs the node; the app runs on.
     let other = sshd.place.path("bin/dae");
     let mut bytes = std::fs::read(&other).unwrap();
     bytes.push(0);
     std::fs::remove_file(&other).unwrap();
     std::fs::write(&other, bytes).unwrap();
     let third = sshd.init("right", port).ok();
-    assert!(third.stderr.contains("Copied") && third.stderr.contains("Restarted"), "{}", third.raw());
+    assert!(third.stderr.contains("Copied") && third.stderr.contains("Upgraded"), "{}", third.raw());
     assert!(!third.stderr.contains("Made"), "{}", third.raw());
     assert_ne!(sshd.node(), node);
     assert_eq!(get(port, "blog.apps.localhost", "/").text(), "from afar");

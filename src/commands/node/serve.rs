@@ -11,12 +11,15 @@ use tokio::sync::mpsc;
 
 use super::Terminal;
 use crate::commands::{Context, Outcome, foreground, traffic};
-use crate::gateway::{self, Door, Gateway, Routes};
+use crate::gateway::{self, Door, Gateway, Routes, Stop};
 use crate::node::{self, Cron, Event as NodeEvent, Hosts, Node, Offering, Rollout, Settings, Verify};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::remote::api::DeployEvent;
 use crate::remote::deploy::size;
-use crate::remote::server::{BackendChange, Collected, Home, Isolation, Listen, NodeFront, Over, Server, Told};
+use crate::remote::server::{
+    Answer, Asker, BackendChange, Before, Collected, Home, Inheritance, Isolation, Listen, NodeFront, Over,
+    Predecessor, Server, Succeeded, Told, listen_for_upgrades,
+};
 use crate::term::{Done, Event, Line, Shown, Tone};
 
 /// How long a request may wait for an app that starts for the first time, or comes back with the node.
@@ -28,16 +31,77 @@ const DRAIN: Duration = Duration::from_secs(10);
 const INHERITED: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER"];
 
 pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &Context) -> Outcome {
-    if let Some(exit) = foreground::guard()? {
+    if let Some(exit) = foreground::guard_all()? {
         return Ok(Box::new(Done { exit }));
     }
-    let home = Home::take(dir)?;
+    let Some(predecessor) = Predecessor::find()? else {
+        let home = Home::take(dir)?;
+        let settings = settings(&home, context)?;
+        make_run_dir(&settings, context)?;
+        let ran = foreground::runtime()?.block_on(async {
+            let listen = listen.unwrap_or(home.config.listen);
+            let mut doors = vec![bind(listen).await?];
+            // Before anybody is told that it is ready: whoever hears that may stop it at once.
+            let told = foreground::stop()?;
+            let opened = Opened::new(&home, settings, keep_unused, Before::Nobody, &context.terminal)?;
+            if let Some(tls) = &opened.server.tls {
+                doors.push(bind(tls.settings.listen).await?);
+            }
+            serve(&home, opened, doors, told, None, &context.terminal).await
+        });
+        return ended(ran?);
+    };
+    let (mut home, settings) = match Home::of_predecessor(dir).and_then(|home| Ok((settings(&home, context)?, home))) {
+        Ok((settings, home)) => (home, settings),
+        Err(problem) => return Err(told(&predecessor, problem)),
+    };
+    let ran = foreground::runtime()?.block_on(async {
+        let open = || {
+            let told = foreground::stop()?;
+            Ok::<_, Problem>((Opened::new(&home, settings, keep_unused, Before::Another, &context.terminal)?, told))
+        };
+        let (opened, told) = open().map_err(|problem| self::told(&predecessor, problem))?;
+        // The one before gives nothing to one that has not said that it is ready.
+        let inherited = tokio::task::spawn_blocking(move || predecessor.inherit()).await;
+        let inherited = inherited.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let Some(mut inheritance) = inherited? else { return Ok(Left::Unwanted) };
+        inheritance.lock(&mut home)?;
+        let mut doors = inheritance.doors()?;
+        if opened.server.tls.is_none() {
+            // node.yaml had it when the one before was started.
+            doors.truncate(1);
+        }
+        serve(&home, opened, doors, told, Some(inheritance), &context.terminal).await
+    });
+    ended(ran?)
+}
+
+/// The one before hears why this one cannot take over, and so does whoever reads this one's words.
+fn told(predecessor: &Predecessor, problem: Problem) -> Problem {
+    predecessor.tell_failed(&problem);
+    problem
+}
+
+/// How it came that this process is the node no more.
+enum Left {
+    Ended,
+    /// Another process is, and all that runs is that one's.
+    Succeeded,
+    /// It never was.
+    Unwanted,
+}
+
+fn ended(left: Left) -> Outcome {
+    if let Left::Ended = left {
+        foreground::end_descendants();
+    }
+    Ok(Box::new(Done::default()))
+}
+
+fn settings(home: &Home, context: &Context) -> Result<Settings> {
     context.dirs.make_run()?;
     let run_dir = context.dirs.run.join(home.name());
-    let _ = std::fs::remove_dir_all(&run_dir);
-    std::fs::create_dir(&run_dir).doing(|| format!("make the folder `{}`", run_dir.display()))?;
     let service_notices = run_dir.join(node::SERVICES);
-    std::fs::create_dir(&service_notices).doing(|| format!("make the folder `{}`", service_notices.display()))?;
     // An app is not told what the node's own environment holds.
     let mut inherited = context.environment.clone();
     inherited.retain(|(name, _)| INHERITED.contains(&name.as_str()));
@@ -52,7 +116,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
     if let Some(seconds) = home.config.drain_s {
         rollout.drain_within = Duration::from_secs(seconds.into());
     }
-    let settings = Settings {
+    Ok(Settings {
         domain: home.config.domain.clone(),
         run_dir,
         log_dir: home.log_dir(),
@@ -64,77 +128,212 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         offering,
         cron: Cron::BySchedule,
         cron_dir: home.cron_dir(),
-    };
-    let listen = listen.unwrap_or(home.config.listen);
-    let runtime = foreground::runtime()?;
-    runtime.block_on(serve(&home, settings, listen, keep_unused, &context.terminal))?;
-    foreground::end_descendants();
-    Ok(Box::new(Done::default()))
+    })
+}
+
+/// Empty: what is there is of one that was killed.
+fn make_run_dir(settings: &Settings, context: &Context) -> Result<()> {
+    context.dirs.make_run()?;
+    let run_dir = &settings.run_dir;
+    let _ = std::fs::remove_dir_all(run_dir);
+    for folder in [run_dir.clone(), run_dir.join(node::SERVICES)] {
+        std::fs::create_dir(&folder).doing(|| format!("make the folder `{}`", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// A node that is ready and answers nobody yet.
+struct Opened {
+    node: Arc<Node>,
+    server: Arc<Server>,
+    heard: mpsc::UnboundedReceiver<NodeEvent>,
+}
+
+impl Opened {
+    /// To be called in a runtime.
+    fn new(
+        home: &Home,
+        settings: Settings,
+        keep_unused: Duration,
+        before: Before,
+        terminal: &Terminal,
+    ) -> Result<Self> {
+        let (events, heard) = mpsc::unbounded_channel();
+        let node = Node::new(settings, Arc::new(Routes::default()), events);
+        let teller = terminal.clone();
+        let tell = move |told| teller.tell(&Shows(told));
+        let server = Server::open(home, node.clone(), keep_unused, before, tell)?;
+        Ok(Self { node, server, heard })
+    }
 }
 
 async fn serve(
     home: &Home,
-    settings: Settings,
-    listen: Listen,
-    keep_unused: Duration,
+    opened: Opened,
+    listeners: Vec<std::net::TcpListener>,
+    told: impl Future<Output = ()> + Send + 'static,
+    inheritance: Option<Inheritance>,
     terminal: &Terminal,
-) -> Result<()> {
-    let listener = bind(listen).await?;
-    let address = listener.local_addr().doing(|| "find the port")?;
-    // Before anybody is told that it is ready: whoever hears that may stop it at once.
-    let told = foreground::stop()?;
-    let (events, heard) = mpsc::unbounded_channel();
-    let node = Node::new(settings, Arc::new(Routes::default()), events);
-    let teller = terminal.clone();
-    let server = Server::open(home, node.clone(), keep_unused, move |told| teller.tell(&Shows(told)))?;
+) -> Result<Left> {
+    let Opened { node, server, heard } = opened;
     terminal.tell(&Apart::of(&server.isolation));
     let watching = tokio::spawn(server.clone().keep_apart());
     let hearing = tokio::spawn(server.clone().hear(heard));
-    let mut doors = vec![Door { listener, tls: None }];
-    let mut url = format!("http://{}:{}", home.config.domain, address.port());
+    let mut doors = Vec::new();
+    for listener in &listeners {
+        let listener = listener.try_clone().and_then(TcpListener::from_std).doing(|| "use the listener")?;
+        doors.push(Door { listener, tls: None });
+    }
+    let address = |at: usize| listeners.get(at).and_then(|listener| listener.local_addr().ok());
+    let address_of = |at: usize| address(at).map(|address| address.to_string()).unwrap_or_default();
+    let port = |at: usize| address(at).map_or(0, |address| address.port());
+    let mut url = format!("http://{}:{}", home.config.domain, port(0));
     let mut private = None;
-    if let Some(tls) = &server.tls {
-        let listener = bind(tls.settings.listen).await?;
-        let address = listener.local_addr().doing(|| "find the port")?;
-        url = format!("https://{}:{}", home.config.domain, address.port());
-        private = Some(address.to_string());
-        doors.push(Door { listener, tls: Some(gateway::tls::acceptor(tls.certificates.clone())?) });
+    if let (Some(tls), Some(door)) = (&server.tls, doors.get_mut(1)) {
+        url = format!("https://{}:{}", home.config.domain, port(1));
+        private = Some(address_of(1));
+        door.tls = Some(gateway::tls::acceptor(tls.certificates.clone())?);
     }
     let front = Arc::new(NodeFront::new(server.clone()));
     let gateway = Arc::new(Gateway { routes: node.routes.clone(), front, patience: PATIENCE });
 
-    terminal.tell(&Ready { url, listen: address.to_string(), tls: private, domain: home.config.domain.clone() });
+    let ready = Ready { url, listen: address_of(0), tls: private, domain: home.config.domain.clone() };
+    let asks = listen_for_upgrades(home)?;
+    let back = match inheritance {
+        Some(inheritance) => {
+            // Answered by the one before until all is here.
+            inheritance.take_up(&server).await?.serves();
+            terminal.tell(&ready);
+            tokio::spawn({
+                let server = server.clone();
+                async move { server.keep_tidy().await }
+            })
+        }
+        None => {
+            terminal.tell(&ready);
+            tokio::spawn({
+                let server = server.clone();
+                async move {
+                    // What cannot be read now is told to whoever asks for it.
+                    let _ = server.bring_back(None).await;
+                    server.keep_tidy().await;
+                }
+            })
+        }
+    };
     // Nothing waits for a server that may be down.
     let backends = tokio::spawn(server.clone().watch_backends());
-    let back = tokio::spawn({
-        let server = server.clone();
-        async move {
-            // What cannot be read now is told to whoever asks for it.
-            let _ = server.bring_back().await;
-            server.keep_tidy().await;
-        }
-    });
     let certificates = tokio::spawn(server.clone().keep_certificates());
     let closing = server.clone();
-    let stop = async move {
-        told.await;
+    let mut ending = Ending::Told;
+    let stop = async {
+        ending = until_over(told, asks, home, &server, &listeners, terminal).await;
+        // Who is the node looks after these.
+        back.abort();
+        certificates.abort();
+        backends.abort();
+        if let Ending::Succeeded(_) = ending {
+            return Stop::Succeeded;
+        }
         // While connections are open: those who follow a release hear that it has failed. If the store cannot be written,
         // the next start says so.
         let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+        Stop::Ends
     };
     let told = gateway::serve(doors, gateway, stop, DRAIN).await;
-    back.abort();
-    certificates.abort();
+    let broken = match ending {
+        Ending::Succeeded(Succeeded { behind, .. }) => {
+            // What was answered and ran here ends by itself; all else is another process's.
+            behind.await;
+            return Ok(Left::Succeeded);
+        }
+        Ending::Broken(problem) => Err(problem),
+        Ending::Told => Ok(Left::Ended),
+    };
     terminal.line(&Line::new(Tone::Plain, "Stopping", "the apps"));
     node.stop(DRAIN.saturating_sub(told.elapsed())).await;
     server.end_services().await;
     watching.abort();
-    backends.abort();
     hearing.abort();
-    Ok(())
+    broken
 }
 
-async fn bind(listen: Listen) -> Result<TcpListener> {
+/// Why this process is not the node any more.
+enum Ending {
+    Told,
+    Succeeded(Succeeded),
+    Broken(Problem),
+}
+
+/// Waits until it is over, whoever asks meanwhile to take this process's place.
+async fn until_over(
+    told: impl Future<Output = ()>,
+    mut asks: mpsc::UnboundedReceiver<Asker>,
+    home: &Home,
+    server: &Arc<Server>,
+    listeners: &[std::net::TcpListener],
+    terminal: &Terminal,
+) -> Ending {
+    tokio::pin!(told);
+    loop {
+        let asker = tokio::select! {
+            () = &mut told => return Ending::Told,
+            () = server.services_gone() => {
+                let what = "the process of the apps' services has ended by itself";
+                return Ending::Broken(Problem::new("services.gone", what));
+            }
+            Some(asker) = asks.recv() => asker,
+        };
+        let program = asker.asked.program.display();
+        terminal.line(&Line::new(Tone::Plain, "Upgrading", format!("to `{program}`")));
+        let prepared = tokio::select! {
+            prepared = server.prepare_successor(&asker) => prepared,
+            () = &mut told => {
+                asker.tell(&Answer::Refused(Problem::new("node.stopping", "the node is being stopped")));
+                return Ending::Told;
+            }
+        };
+        let refuse = |problem: Problem| {
+            terminal.line(&Line::new(Tone::Bad, "Failed", problem.to_string()));
+            asker.tell(&Answer::Refused(problem));
+        };
+        let succession = match prepared {
+            Ok(succession) => succession,
+            Err(problem) => {
+                refuse(problem);
+                continue;
+            }
+        };
+        match server.hand_over(succession, home, listeners).await {
+            Ok(succeeded) => {
+                asker.tell(&Answer::Done(succeeded.upgraded.clone()));
+                if is_ready(told.as_mut()).await {
+                    // It was said to the node, and that is another one by now.
+                    succeeded.successor.stop();
+                }
+                return Ending::Succeeded(succeeded);
+            }
+            Err(problem) => {
+                refuse(problem);
+                // One that came to nothing may have listened in this one's place.
+                match listen_for_upgrades(home) {
+                    Ok(again) => asks = again,
+                    Err(problem) => terminal.line(&Line::new(Tone::Bad, "Failed", problem.to_string())),
+                }
+            }
+        }
+    }
+}
+
+async fn is_ready(what: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        () = what => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
+async fn bind(listen: Listen) -> Result<std::net::TcpListener> {
     let problem = |error: io::Error| {
         let port = listen.0.port();
         match error.kind() {
@@ -149,7 +348,7 @@ async fn bind(listen: Listen) -> Result<TcpListener> {
                 .hint("is the address one of this machine's?"),
         }
     };
-    TcpListener::bind(listen.0).await.map_err(problem)
+    TcpListener::bind(listen.0).await.and_then(TcpListener::into_std).map_err(problem)
 }
 
 #[derive(Debug, Serialize)]

@@ -8,6 +8,7 @@
 mod member;
 mod post;
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Duty, Generation, Seen, Surroundings};
+use crate::supervisor::Left;
 pub(super) use member::{Leaves, Member};
 use post::{Post, Watch};
 
@@ -24,8 +26,14 @@ use post::{Post, Watch};
 pub(super) struct Crew {
     wanted: watch::Sender<Option<Wanted>>,
     posts: Arc<Mutex<Posts>>,
+    /// All of it is left to another process.
+    leave: CancellationToken,
+    left: Arc<Mutex<Vec<(String, Left)>>>,
     task: JoinHandle<()>,
 }
+
+/// Members that another process has left, by their labels: the next ones of these labels are they.
+type Taken = HashMap<String, Left>;
 
 #[derive(Debug, Clone)]
 struct Wanted {
@@ -38,6 +46,7 @@ struct Wanted {
 struct Posts {
     posts: Vec<Posted>,
     leaving: Vec<Posted>,
+    taken: Taken,
 }
 
 /// Of which release.
@@ -51,8 +60,34 @@ impl Crew {
     pub fn open(surroundings: Surroundings) -> Self {
         let (wanted, word) = watch::channel(None);
         let posts = Arc::new(Mutex::new(Posts::default()));
-        let task = tokio::spawn(follow(word, posts.clone(), surroundings));
-        Self { wanted, posts, task }
+        let (leave, left) = (CancellationToken::new(), Arc::default());
+        let crew = Whole { posts: posts.clone(), leave: leave.clone(), left: Arc::clone(&left), surroundings };
+        let task = tokio::spawn(crew.follow(word));
+        Self { wanted, posts, leave, left, task }
+    }
+
+    /// Another process has left these: they are of the crew that serves next.
+    pub fn take_up(&self, taken: Taken) {
+        self.lock().taken = taken;
+    }
+
+    /// Who of an earlier crew still has a job to finish.
+    pub fn leaving(&self) -> Option<String> {
+        let posts = self.lock();
+        let mut leaving = posts.leaving.iter().map(|posted| &posted.post);
+        leaving.find(|post| post.pid.load(Ordering::Relaxed) != 0).map(|post| post.label.clone())
+    }
+
+    /// Gives all of it up, for another process.
+    pub async fn leave(self) -> Vec<(String, Left)> {
+        self.leave.cancel();
+        // A task that panicked has left nobody.
+        let _ = self.task.await;
+        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Posts> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `generation` serves: its crew takes over. One that is at work already stays.
@@ -73,7 +108,7 @@ impl Crew {
 
     /// Those that run at this moment.
     pub fn seen(&self) -> Vec<Seen> {
-        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        let posts = self.lock();
         let seen = |Posted { release, post }: &Posted| Seen {
             process: post.label.clone(),
             release: release.clone(),
@@ -85,7 +120,7 @@ impl Crew {
 
     /// Starts anew the member of this label, or all instances of this name; the answer is how many.
     pub fn again(&self, name: &str) -> usize {
-        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        let posts = self.lock();
         let meant = |post: &&Arc<Post>| {
             let number = post.label.strip_prefix(name).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
             number.is_some_and(|number| post.label == name || number.parse::<u16>().is_ok())
@@ -101,36 +136,55 @@ impl Crew {
     }
 }
 
-async fn follow(mut word: watch::Receiver<Option<Wanted>>, posts: Arc<Mutex<Posts>>, surroundings: Surroundings) {
-    let (mut stop, end) = (CancellationToken::new(), CancellationToken::new());
-    let (mut daemons, mut workers) = (JoinSet::new(), JoinSet::new());
-    while word.changed().await.is_ok() {
-        stop.cancel();
-        while daemons.join_next().await.is_some() {}
-        while workers.try_join_next().is_some() {}
-        stop = CancellationToken::new();
-        // What was said while they ended counts too.
-        let wanted = word.borrow_and_update().clone();
-        let mut now = Vec::new();
-        if let Some(Wanted { number, generation }) = wanted {
-            for member in member::members(&generation) {
-                let post = Arc::new(Post { label: member.label.clone(), ..Post::default() });
-                now.push(Posted { release: generation.release.clone(), post: post.clone() });
-                let (generation, surroundings) = (generation.clone(), surroundings.clone());
-                let (stop, end, leaves) = (stop.clone(), end.clone(), member.leaves);
-                let watch = Watch { member, post, number, generation, surroundings, stop, end };
-                match leaves {
-                    Leaves::AtOnce => daemons.spawn(watch.keep()),
-                    Leaves::AfterItsJob => workers.spawn(watch.keep()),
-                };
+/// The inside of a crew.
+struct Whole {
+    posts: Arc<Mutex<Posts>>,
+    leave: CancellationToken,
+    left: Arc<Mutex<Vec<(String, Left)>>>,
+    surroundings: Surroundings,
+}
+
+impl Whole {
+    async fn follow(self, mut word: watch::Receiver<Option<Wanted>>) {
+        let Self { posts, leave, left, surroundings } = self;
+        let (mut stop, end) = (CancellationToken::new(), CancellationToken::new());
+        let (mut daemons, mut workers) = (JoinSet::new(), JoinSet::new());
+        loop {
+            tokio::select! {
+                changed = word.changed() => if changed.is_err() { break },
+                () = leave.cancelled() => break,
             }
+            stop.cancel();
+            while daemons.join_next().await.is_some() {}
+            while workers.try_join_next().is_some() {}
+            stop = CancellationToken::new();
+            // What was said while they ended counts too.
+            let wanted = word.borrow_and_update().clone();
+            let mut now = Vec::new();
+            if let Some(Wanted { number, generation }) = wanted {
+                let mut taken = std::mem::take(&mut posts.lock().unwrap_or_else(PoisonError::into_inner).taken);
+                for member in member::members(&generation) {
+                    let post = Arc::new(Post { label: member.label.clone(), ..Post::default() });
+                    now.push(Posted { release: generation.release.clone(), post: post.clone() });
+                    let (generation, surroundings) = (generation.clone(), surroundings.clone());
+                    let (stop, end, leaves) = (stop.clone(), end.clone(), member.leaves);
+                    let (leave, left, taken) = (leave.clone(), left.clone(), taken.remove(&member.label));
+                    let watch = Watch { member, post, number, generation, surroundings, stop, end, leave, left, taken };
+                    match leaves {
+                        Leaves::AtOnce => daemons.spawn(watch.keep()),
+                        Leaves::AfterItsJob => workers.spawn(watch.keep()),
+                    };
+                }
+            }
+            posts.lock().unwrap_or_else(PoisonError::into_inner).follow_with(now);
         }
-        posts.lock().unwrap_or_else(PoisonError::into_inner).follow_with(now);
+        if !leave.is_cancelled() {
+            end.cancel();
+            stop.cancel();
+        }
+        while daemons.join_next().await.is_some() {}
+        while workers.join_next().await.is_some() {}
     }
-    end.cancel();
-    stop.cancel();
-    while daemons.join_next().await.is_some() {}
-    while workers.join_next().await.is_some() {}
 }
 
 impl Posts {

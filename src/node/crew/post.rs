@@ -1,7 +1,7 @@
 //! One member's post: its process is started, watched, started again, and ended when the crew goes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use super::super::pause::Pause;
 use super::super::{Event, Generation, Rollout, Surroundings};
 use super::member::{Leaves, Member};
 use crate::problem::{Doing as _, Result};
-use crate::supervisor::{Process, Signal, memory_of_group};
+use crate::supervisor::{Left, Process, Signal, memory_of_group};
 
 /// How often a member with a limit is measured.
 const MEASURED: Duration = Duration::from_secs(1);
@@ -39,10 +39,16 @@ pub(super) struct Watch {
     pub stop: CancellationToken,
     /// All of it ends.
     pub end: CancellationToken,
+    /// All of it is left to another process, which finds it here.
+    pub leave: CancellationToken,
+    pub left: Arc<Mutex<Vec<(String, Left)>>>,
+    /// What another process has left.
+    pub taken: Option<Left>,
 }
 
 enum Came {
     Stop,
+    Leave,
     Ended(String),
     /// It goes on, and is to be started anew.
     Unwanted(String),
@@ -50,7 +56,7 @@ enum Came {
 
 impl Watch {
     /// Until the crew stops; then nothing of the member is left.
-    pub async fn keep(self) {
+    pub async fn keep(mut self) {
         let mut pause = Pause::default();
         loop {
             let since = Instant::now();
@@ -64,6 +70,10 @@ impl Watch {
                         Came::Unwanted(why) => {
                             process.stop(Signal::SIGTERM, grace).await;
                             Some(why)
+                        }
+                        Came::Leave => {
+                            let left = (self.post.label.clone(), process.leave().await);
+                            return self.left.lock().unwrap_or_else(PoisonError::into_inner).push(left);
                         }
                         Came::Stop => {
                             self.leave(process).await;
@@ -85,6 +95,7 @@ impl Watch {
             });
             tokio::select! {
                 () = self.stop.cancelled() => return,
+                () = self.leave.cancelled() => return,
                 () = self.post.again.notified() => {}
                 () = tokio::time::sleep(pause.after(since.elapsed())) => {}
             }
@@ -123,9 +134,12 @@ impl Watch {
         });
     }
 
-    fn start(&self) -> Result<Process> {
+    fn start(&mut self) -> Result<Process> {
         let source = Source { generation: &self.generation, number: Some(self.number), process: &self.post.label };
         let hear = listener(source, &self.surroundings, LastLines::default())?;
+        if let Some(left) = self.taken.take() {
+            return Process::take_up(left, hear).doing(|| format!("take up `{}`", self.post.label));
+        }
         let spec = self.member.spec(&self.generation, &self.surroundings.settings);
         Process::start(&spec, hear).doing(|| format!("start `{}`", spec.program.display()))
     }
@@ -134,6 +148,7 @@ impl Watch {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Came::Stop,
+            () = self.leave.cancelled() => Came::Leave,
             end = process.ended() => Came::Ended(end.to_string()),
             () = self.post.again.notified() => Came::Unwanted("that was asked".into()),
             used = outgrown(process.id(), self.member.mem_limit) => Came::Unwanted(used),

@@ -11,6 +11,7 @@ mod store;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,10 +73,16 @@ struct Ask {
 pub(super) struct Scheduler {
     wanted: watch::Sender<Option<Arc<Generation>>>,
     asks: mpsc::UnboundedSender<Ask>,
+    /// Those that go on.
+    running: Arc<AtomicUsize>,
+    /// Whatever goes on may end by itself.
+    finish: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 struct Task {
+    finish: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
     app: AppName,
     surroundings: Surroundings,
     routes: Arc<Routes>,
@@ -94,7 +101,10 @@ impl Scheduler {
     pub fn open(app: AppName, host: String, surroundings: Surroundings, routes: Arc<Routes>) -> Self {
         let (wanted, word) = watch::channel(None);
         let (asks, asked) = mpsc::unbounded_channel();
+        let (running, finish) = <(Arc<AtomicUsize>, Arc<AtomicBool>)>::default();
         let task = Task {
+            finish: finish.clone(),
+            count: running.clone(),
             app,
             surroundings,
             routes,
@@ -107,7 +117,7 @@ impl Scheduler {
             runs: JoinSet::new(),
             stop: CancellationToken::new(),
         };
-        Self { wanted, asks, task: tokio::spawn(task.follow(word, asked)) }
+        Self { wanted, asks, running, finish, task: tokio::spawn(task.follow(word, asked)) }
     }
 
     /// `generation` serves: its jobs are the ones.
@@ -130,6 +140,22 @@ impl Scheduler {
     pub fn run(&self, job: String, due: Timestamp, reply: Reply) {
         // A scheduler that has ended drops the reply, and that is the answer.
         let _ = self.asks.send(Ask { job, due, reply });
+    }
+
+    /// How many runs go on.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// Begins nothing any more. The answer is ready at the end of what goes on.
+    pub fn finish(self) -> impl Future<Output = ()> {
+        self.finish.store(true, Ordering::SeqCst);
+        let Self { wanted, asks: _, task, .. } = self;
+        drop(wanted);
+        async {
+            // A task that panicked has ended as well.
+            let _ = task.await;
+        }
     }
 
     pub async fn end(self) {
@@ -164,7 +190,9 @@ impl Task {
                 () = tokio::time::sleep(sleep) => self.due(),
             }
         }
-        self.stop.cancel();
+        if !self.finish.load(Ordering::SeqCst) {
+            self.stop.cancel();
+        }
         while self.runs.join_next().await.is_some() {}
     }
 
@@ -284,7 +312,9 @@ impl Task {
             stop: self.stop.clone(),
         };
         let (job, app) = (job.clone(), self.app.clone());
+        let counted = Counted::new(&self.count);
         self.runs.spawn(async move {
+            let _counted = counted;
             let began = std::time::Instant::now();
             let Ended { outcome, code, output } = around.run(&job, due).await;
             let kept = store.end(id, outcome, code, &output).and_then(|()| store.run(id));
@@ -340,6 +370,22 @@ impl Task {
         // Nobody listens any more when the node goes down.
         let event = Event::Cron { app: self.app.clone(), job: job.to_owned(), text, is_bad };
         let _ = self.surroundings.events.send(event);
+    }
+}
+
+/// One that goes on.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,11 +10,11 @@ mod ports;
 mod process;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::pause::Pause;
@@ -22,8 +22,8 @@ use super::warm::Warmth;
 use super::{Duty, Event, Generation, Seen, Surroundings};
 use crate::problem::Problem;
 use crate::supervisor::Signal;
-use ports::Ports;
-use process::Answering;
+pub(super) use ports::Ports;
+pub(super) use process::Answering;
 
 /// The outside of an offer.
 #[derive(Debug)]
@@ -33,7 +33,17 @@ pub(super) struct Offer {
     leader: Arc<AtomicU32>,
     /// The number of the last generation whose services answer, or could not be started.
     settled: watch::Receiver<u64>,
+    /// All of it is left to another process.
+    leave: mpsc::UnboundedSender<oneshot::Sender<LeftOffer>>,
+    taken: Arc<Mutex<Option<LeftOffer>>>,
     task: JoinHandle<()>,
+}
+
+/// What an offer gives up.
+#[derive(Debug)]
+pub(super) struct LeftOffer {
+    pub ports: Ports,
+    pub answering: Option<Answering>,
 }
 
 /// Ready once the services of a generation answer, or cannot.
@@ -50,8 +60,23 @@ impl Offer {
         let (wanted, word) = watch::channel(None);
         let leader = Arc::new(AtomicU32::new(0));
         let (settle, settled) = watch::channel(0);
-        let task = tokio::spawn(Task::new(surroundings, warmth, leader.clone(), settle).follow(word));
-        Self { wanted, leader, settled, task }
+        let (leave, leaves) = mpsc::unbounded_channel();
+        let taken = Arc::default();
+        let task = Task::new(surroundings, warmth, leader.clone(), settle);
+        let task = tokio::spawn(task.follow(word, leaves, Arc::clone(&taken)));
+        Self { wanted, leader, settled, leave, taken, task }
+    }
+
+    /// Another process has left this: it is what serves next.
+    pub fn take_up(&self, left: LeftOffer) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+    }
+
+    /// Gives all of it up, for another process.
+    pub async fn leave(self) -> Option<LeftOffer> {
+        let (reply, left) = oneshot::channel();
+        self.leave.send(reply).ok()?;
+        left.await.ok()
     }
 
     /// `generation` serves: its services take over.
@@ -106,7 +131,12 @@ impl Task {
         Self { surroundings, warmth, leader, settle, ports, current: None, pause, behind, started: Vec::new() }
     }
 
-    async fn follow(mut self, mut word: watch::Receiver<Option<Wanted>>) {
+    async fn follow(
+        mut self,
+        mut word: watch::Receiver<Option<Wanted>>,
+        mut leaves: mpsc::UnboundedReceiver<oneshot::Sender<LeftOffer>>,
+        taken: Arc<Mutex<Option<LeftOffer>>>,
+    ) {
         loop {
             let wanted = tokio::select! {
                 changed = word.changed() => match changed {
@@ -121,9 +151,26 @@ impl Task {
                     tokio::time::sleep(self.pause.after(since.elapsed())).await;
                     Some(wanted)
                 }
+                Some(reply) = leaves.recv() => {
+                    let answering = self.current.take().map(|(answering, ..)| answering);
+                    // Whoever asked waits for it.
+                    let _ = reply.send(LeftOffer { ports: self.ports, answering });
+                    // Those of an earlier generation end in their time.
+                    while self.behind.join_next().await.is_some() {}
+                    return;
+                }
                 Some(_) = self.behind.join_next() => continue,
             };
             let Some(wanted) = wanted else { continue };
+            let left = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(LeftOffer { ports, answering }) = left {
+                self.ports = ports;
+                if answering.is_some() {
+                    self.settle.send_replace(wanted.number);
+                    self.take_over(answering, wanted);
+                    continue;
+                }
+            }
             // A later wish gives up what is still starting.
             let starting = self.start(&wanted);
             let result = tokio::select! {

@@ -6,10 +6,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use super::super::folder::Folder;
+use super::super::handed::{HandedPort, HandedPorts};
 use super::super::zookeeper::{Registration, Registry};
 use super::super::{Generation, Settings};
 use crate::app::AppName;
 use crate::problem::{Doing as _, Problem, Result};
+use crate::supervisor::Bundle;
 
 /// Where clients look when nobody tells them otherwise; further services get the next free ones.
 const FIRST_PORT: u16 = 7303;
@@ -17,7 +20,7 @@ const FIRST_PORT: u16 = 7303;
 const TRIED: u16 = 200;
 
 #[derive(Debug, Default)]
-pub(super) struct Ports {
+pub(in super::super) struct Ports {
     listening: Vec<Listening>,
     /// Connections go through it from one generation to the next.
     door: Option<Door>,
@@ -40,10 +43,44 @@ struct Listening {
 struct Door {
     listener: UnixListener,
     /// It is in here.
-    _dir: tempfile::TempDir,
+    dir: Folder,
 }
 
 impl Ports {
+    /// Gives them up, for another process.
+    pub fn leave(mut self, files: &mut Bundle) -> HandedPorts {
+        let listening = std::mem::take(&mut self.listening).into_iter().filter_map(|mut listening| {
+            if let Some(registered) = listening.registered.take() {
+                registered.leave();
+            }
+            Some(HandedPort {
+                service: listening.service.clone(),
+                interface: listening.interface.clone(),
+                file: files.put(listening.listener.try_clone().ok()?),
+                // They stay, and what is registered does.
+                notices: std::mem::take(&mut listening.notices),
+            })
+        });
+        let listening = listening.collect();
+        let door = self.door.take().map(|Door { listener, mut dir }| (files.put(listener), dir.leave()));
+        HandedPorts { listening, door }
+    }
+
+    /// Those that another process has left.
+    pub fn take_up(app: &AppName, handed: HandedPorts, files: &mut Bundle) -> Result<Self> {
+        let doing = || "take up the sockets of the services";
+        let HandedPorts { listening, door } = handed;
+        let listening = listening.into_iter().map(|HandedPort { service, interface, file, notices }| {
+            let listener = TcpListener::from(files.take(file)?);
+            let address = listener.local_addr()?;
+            let app = app.clone();
+            Ok(Listening { app, service, interface, listener, address, notices, registered: None })
+        });
+        let listening = listening.collect::<io::Result<_>>().doing(doing)?;
+        let door = door.map(|(file, dir)| io::Result::Ok(Door { listener: files.take(file)?.into(), dir: dir.into() }));
+        Ok(Self { listening, door: door.transpose().doing(doing)? })
+    }
+
     /// Has a socket listen for each service of `generation`, and closes those of services that are no more.
     pub fn open(&mut self, generation: &Generation, settings: &Settings) -> Result<()> {
         let names: Vec<_> = generation.manifest.services.iter().map(super::process::name).collect();
@@ -121,7 +158,7 @@ impl Door {
         let doing = || format!("make a socket in `{}`", settings.run_dir.display());
         let dir = tempfile::Builder::new().prefix("door-").tempdir_in(&settings.run_dir).doing(doing)?;
         let listener = UnixListener::bind(dir.path().join("door")).doing(doing)?;
-        Ok(Self { listener, _dir: dir })
+        Ok(Self { listener, dir: dir.into() })
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::Interest;
 use tokio::net::{UnixDatagram, UnixListener};
 
+use super::super::folder::Folder;
 use super::super::output::{LastLines, Source, listener};
 use super::super::start::{LONGEST_WORD, Words, python};
 use super::super::warm::{Parent, Warmth};
@@ -19,12 +20,12 @@ use crate::supervisor::Process;
 
 /// Processes that are ready. Dropping it kills them.
 #[derive(Debug)]
-pub(super) struct Answering {
+pub(in super::super) struct Answering {
     pub process: Process,
     /// What it was forked from; with it ends all it forked.
-    _parent: Option<Arc<Parent>>,
+    pub parent: Option<Arc<Parent>>,
     /// Their sockets; gone with them.
-    _dir: tempfile::TempDir,
+    pub dir: Folder,
 }
 
 /// `user.UserStorage`.
@@ -115,7 +116,7 @@ impl Answering {
                     .detail(last_lines.text()));
             }
         }
-        Ok(Self { process, _parent: parent, _dir: dir })
+        Ok(Self { process, parent, dir })
     }
 }
 

@@ -52,6 +52,16 @@ impl Gray {
         }
     }
 
+    pub fn is_coming(&self) -> bool {
+        self.coming.is_some()
+    }
+
+    /// What is tried, which is not tried any more.
+    pub fn end(&mut self) -> Option<Running> {
+        let (running, _) = self.tried.take()?.up?;
+        Some(running)
+    }
+
     pub fn running(&self) -> Option<&Running> {
         self.tried.as_ref()?.up.as_ref().map(|(running, _)| running)
     }

@@ -93,6 +93,8 @@ type Wanted = BTreeMap<String, AppName>;
 #[derive(Debug)]
 pub struct Registry {
     wanted: watch::Sender<Wanted>,
+    /// Another process looks after the tree.
+    paused: watch::Sender<bool>,
     /// How much is in the tree.
     listed: watch::Receiver<usize>,
     task: JoinHandle<()>,
@@ -105,6 +107,14 @@ pub struct Registration {
     wanted: watch::Sender<Wanted>,
 }
 
+impl Registration {
+    /// It stays listed, for another process.
+    pub fn leave(self) {
+        // What would take it away again.
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.wanted.send_if_modified(|wanted| wanted.remove(&self.path).is_some());
@@ -115,8 +125,14 @@ impl Registry {
     pub fn open(zookeeper: ZooKeeper, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
         let (wanted, word) = watch::channel(Wanted::new());
         let (list, listed) = watch::channel(0);
-        let task = Task { zookeeper, word, events, list, made: BTreeSet::new(), told: String::new() };
-        Arc::new(Self { wanted, listed, task: tokio::spawn(task.run()) })
+        let (paused, pauses) = watch::channel(false);
+        let task = Task { zookeeper, word, pauses, events, list, made: BTreeSet::new(), told: String::new() };
+        Arc::new(Self { wanted, paused, listed, task: tokio::spawn(task.run()) })
+    }
+
+    /// Leaves the tree as it is, for another process that takes over what is in it; or goes on.
+    pub fn pause(&self, pause: bool) {
+        self.paused.send_replace(pause);
     }
 
     /// Waits, not for long, until what is no longer wanted is out of the tree.
@@ -143,6 +159,7 @@ impl Drop for Registry {
 struct Task {
     zookeeper: ZooKeeper,
     word: watch::Receiver<Wanted>,
+    pauses: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     list: watch::Sender<usize>,
     /// What this session has made.
@@ -186,6 +203,10 @@ impl Task {
     /// Makes the tree what it should be, again and again.
     async fn keep(&mut self, server: &str, mut connection: Connection) -> Lost {
         loop {
+            // The session is forgotten meanwhile.
+            if self.pauses.wait_for(|paused| !paused).await.is_err() {
+                return Lost::Expired;
+            }
             match self.bring_in_line(&mut connection).await {
                 Ok(Ok(())) => self.tell(&format!("registered with the ZooKeeper at {server}")),
                 Ok(Err((path, refusal))) => {
@@ -203,6 +224,7 @@ impl Task {
             tokio::select! {
                 () = tokio::time::sleep(beat) => {}
                 Ok(()) = self.word.changed() => {}
+                Ok(()) = self.pauses.changed() => {}
             }
         }
     }

@@ -8,14 +8,14 @@ use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::Server;
-use crate::node::{Generation, Launch, contract};
+use crate::node::{Folder, Generation, Launch, contract};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::supervisor::{Io, Spec};
 
 /// A command about to be started, and the folder of the Python it may call, which must live as long.
 pub struct Prepared {
     pub spec: Spec,
-    pub folder: tempfile::TempDir,
+    pub folder: Folder,
 }
 
 impl Server {

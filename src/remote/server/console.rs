@@ -26,6 +26,7 @@ use super::caller::Caller;
 use super::refusal::{Answer, Refused};
 use super::runs::{GRACE, Ready, not_started};
 use crate::app::AppName;
+use crate::node::Folder;
 use crate::problem::Problem;
 use crate::remote::api::RunId;
 use crate::remote::console::{ConsoleAsk, ConsoleEvent, GONE_AFTER, NewConsole, PING_EVERY, Size, json};
@@ -94,7 +95,7 @@ struct Seated {
     /// Typed by a thread of its own: a program that does not read holds up whoever types.
     typed: mpsc::Sender<Typed>,
     /// Of the Python it may call: must live as long.
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 enum Typed {

@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse as _;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use tower::ServiceExt as _;
 
+use super::refusal::Refused;
 use super::{Server, login, maintenance, pages};
 use crate::app::AppName;
 use crate::gateway::form::withhold;
@@ -77,6 +79,16 @@ impl NodeFront {
     }
 }
 
+/// Another process takes over this moment: who comes again is answered by that.
+fn leaving() -> axum::response::Response {
+    let problem = Problem::new("node.leaving", "the node is being upgraded").hint("try again in a moment");
+    let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, problem);
+    let mut response = refused.into_response();
+    response.headers_mut().insert(hyper::header::RETRY_AFTER, hyper::header::HeaderValue::from_static("1"));
+    response.headers_mut().insert(hyper::header::CONNECTION, hyper::header::HeaderValue::from_static("close"));
+    response
+}
+
 /// Whether an app's host, the part below the domain, would be taken for that of one release: `r42--hello`.
 pub(super) fn is_address_of_release(label: &str) -> bool {
     let number = label.split_once("--").and_then(|(release, _)| release.strip_prefix('r'));
@@ -134,6 +146,9 @@ impl Front for NodeFront {
                     None => {}
                 }
                 return Err(request);
+            }
+            if self.server.is_leaving() && !request.method().is_safe() {
+                return Ok(leaving().map(|body| body.map_err(Into::into).boxed_unsync()));
             }
             let Ok(response) = self.router.clone().oneshot(request).await;
             Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))

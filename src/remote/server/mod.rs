@@ -21,6 +21,7 @@ mod cron;
 mod disk;
 mod front;
 pub mod headers;
+mod hosting;
 mod isolation;
 mod kept;
 mod login;
@@ -41,12 +42,14 @@ mod runs;
 mod secret;
 mod settings;
 mod store;
+mod succession;
 pub mod tls;
 mod traffic;
 mod unseen;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -58,6 +61,7 @@ use blobs::Blobs;
 pub use config::{Config, Listen};
 use disk::Disk;
 pub use front::NodeFront;
+pub use hosting::host;
 use login::Logins;
 
 pub use backends::Change as BackendChange;
@@ -69,6 +73,10 @@ use releases::Releases;
 pub use releases::Told;
 use runs::Runs;
 use store::Store;
+pub use succession::{
+    Answer, Asked, Asker, Inheritance, Predecessor, Succeeded, Upgraded, ask as ask_to_upgrade,
+    listen as listen_for_upgrades,
+};
 use tls::Tls;
 
 use crate::app::AppName;
@@ -81,7 +89,7 @@ pub struct Home {
     dir: PathBuf,
     pub config: Config,
     /// Let go when the process ends, however it ends.
-    _lock: std::fs::File,
+    lock: std::fs::File,
 }
 
 /// What one node has and does.
@@ -110,6 +118,8 @@ pub struct Server {
     smtp: Option<MailServer>,
     /// How long what nothing leads to is kept.
     grace: Duration,
+    /// Another process is to take over: nothing is changed here any more.
+    leaving: AtomicBool,
 }
 
 const STORE: &str = "store.sqlite";
@@ -172,12 +182,27 @@ impl Home {
                 std::fs::TryLockError::Error(error) => problem.because(error),
             });
         }
-        let mut note = || -> std::io::Result<()> {
-            lock.set_len(0)?;
-            std::io::Write::write_all(&mut lock, format!("{}\n", std::process::id()).as_bytes())
-        };
-        note().doing(|| format!("write `{}`", path.display()))?;
-        Ok(Self { dir, config, _lock: lock })
+        let home = Self { dir, config, lock };
+        home.note().doing(|| format!("write `{}`", path.display()))?;
+        Ok(home)
+    }
+
+    /// For a process that is to take the place of the one which holds it, and is given its lock then.
+    pub fn of_predecessor(dir: &Path) -> Result<Self> {
+        let config = Config::read(dir)?;
+        let dir = dir.canonicalize().doing(|| format!("open the folder `{}`", dir.display()))?;
+        let path = dir.join(LOCK);
+        let lock = std::fs::File::open(&path).doing(|| format!("open `{}`", path.display()))?;
+        Ok(Self { dir, config, lock })
+    }
+
+    /// Writes down which process holds it.
+    fn note(&self) -> std::io::Result<()> {
+        use std::io::{Seek as _, Write as _};
+        let mut lock = &self.lock;
+        lock.set_len(0)?;
+        lock.rewind()?;
+        lock.write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 
     pub fn log_dir(&self) -> PathBuf {
@@ -208,6 +233,15 @@ fn patiently(lock: &std::fs::File) -> std::result::Result<(), std::fs::TryLockEr
     }
 }
 
+/// Who had the node's folder until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nobody, or one that has ended.
+    Nobody,
+    /// Another process, which goes on for a while.
+    Another,
+}
+
 impl Server {
     /// Opens what is in `home`; what was starting when it was last closed has failed. From now on requests to what was live
     /// wait for [`Server::bring_back`]. Call it inside a tokio runtime.
@@ -215,14 +249,17 @@ impl Server {
         home: &Home,
         node: Arc<Node>,
         grace: Duration,
+        before: Before,
         tell: impl Fn(Told) + Send + Sync + 'static,
     ) -> Result<Arc<Self>> {
         let dir = home.dir.clone();
         let key = secret::open(&dir)?;
         let store = Store::open(&dir.join(STORE))?;
-        store.fail_unfinished()?;
-        store.end_lost_runs()?;
-        assemble::tidy(&dir);
+        if before == Before::Nobody {
+            store.fail_unfinished()?;
+            store.end_lost_runs()?;
+            assemble::tidy(&dir);
+        }
         let live: HashSet<_> = store.live_apps()?.into_iter().map(|(app, _)| app).collect();
         for app in &live {
             node.hold(app);
@@ -240,7 +277,7 @@ impl Server {
         let logins = Logins::open(&dir, home.config.login.clone(), Arc::new(hear))?;
         let (errors, heard) = mpsc::unbounded_channel();
         let backends = Arc::new(home.config.services.clone());
-        let platforms = Platforms::new(dir.join("apps"), node.settings.run_dir.clone(), backends.clone(), errors);
+        let platforms = Platforms::new(dir.join("apps"), &node.settings, backends.clone(), errors);
         let domain = home.config.domain.clone();
         let tls = home.config.tls.clone().map(|settings| Tls::open(&dir, settings)).transpose()?;
         let access = AccessLog::new(access::folder(&dir), home.config.access_log);
@@ -266,6 +303,7 @@ impl Server {
             backends,
             in_use: RwLock::default(),
             grace,
+            leaving: AtomicBool::new(false),
         });
         tokio::spawn(observers::watch(Arc::downgrade(&server), heard));
         Ok(server)
@@ -274,6 +312,19 @@ impl Server {
     /// While this is held nothing is collected. For work on the disk only.
     fn using(&self) -> RwLockReadGuard<'_, ()> {
         self.in_use.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Ordering::SeqCst);
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst)
+    }
+
+    /// Returns when the process of the apps' services has ended by itself.
+    pub async fn services_gone(&self) {
+        self.platforms.gone().await;
     }
 
     /// To be called when the apps have ended.

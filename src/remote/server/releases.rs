@@ -18,13 +18,13 @@ use super::store::SUPERSEDED;
 use super::unseen::Unseen;
 use super::{Collected, Server};
 use crate::app::AppName;
-use crate::node::{Edition, Event, Generation, Launch, Start, Wanted};
+use crate::node::{Edition, Event, Generation, Handed, Launch, Start, Wanted};
 use crate::packaging::Digest;
 use crate::problem::{Problem, Result};
 use crate::python::Interpreter;
 use crate::remote::api::{DeployEvent, Gray, LogLine, Release, ReleaseId, ReleaseState, Share};
 use crate::remote::client::exit;
-use crate::supervisor::{End, Heard, Process, Signal};
+use crate::supervisor::{Bundle, End, Heard, Process, Signal};
 
 /// What happened, for whoever runs the node.
 #[derive(Debug, Clone)]
@@ -70,6 +70,8 @@ pub struct Releases {
     coming_back: watch::Sender<HashSet<AppName>>,
     /// The release whose processes are starting: their output is its story.
     starting: Mutex<HashMap<AppName, ReleaseId>>,
+    /// All that are on their way.
+    going: Mutex<HashSet<(AppName, ReleaseId)>>,
     /// The machine's interpreters, as far as they were looked for: that takes longer than a rollback should.
     pythons: Mutex<Vec<Interpreter>>,
     tell: Box<dyn Fn(Told) + Send + Sync>,
@@ -94,6 +96,7 @@ impl Releases {
             ended: Notify::new(),
             coming_back: watch::Sender::new(coming_back),
             starting: Mutex::default(),
+            going: Mutex::default(),
             pythons: Mutex::default(),
             tell: Box::new(tell),
             lines: broadcast::channel(super::logs::BEHIND).0,
@@ -112,6 +115,15 @@ impl Releases {
     /// Waits for the end of the next release.
     pub async fn ended(&self) {
         self.ended.notified().await;
+    }
+
+    /// What comes up, in words.
+    pub(super) fn under_way(&self) -> Option<String> {
+        let going = self.going.lock().unwrap_or_else(PoisonError::into_inner).iter().next().cloned();
+        if let Some((app, id)) = going {
+            return Some(format!("the release {id} of {app} is on its way"));
+        }
+        self.coming_back.borrow().iter().next().map(|app| format!("{app} comes back"))
     }
 
     pub fn told(&self, told: Told) {
@@ -195,6 +207,8 @@ impl Server {
     /// Begins to bring an accepted release up; it goes on whoever listens.
     pub(super) fn start_release(self: &Arc<Self>, app: AppName, going: Going) {
         let server = self.clone();
+        let name = (app.clone(), going.release.id);
+        self.releases.going.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         tokio::spawn(async move {
             let began = Instant::now();
             let id = going.release.id;
@@ -210,6 +224,7 @@ impl Server {
                 }
             };
             server.tell(&app, id, vec![end]).await;
+            server.releases.going.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             server.look_at_certificates();
             server.releases.ended.notify_one();
         });
@@ -455,10 +470,23 @@ impl Server {
     }
 
     /// Starts again what was live when the node was stopped. The answer comes when each serves or has failed.
-    pub async fn bring_back(self: &Arc<Self>) -> Result<()> {
+    /// What another process has left in `handed` is taken up in the place of a start.
+    pub async fn bring_back(self: &Arc<Self>, handed: Option<(HashMap<AppName, Handed>, Bundle)>) -> Result<()> {
         let apps = self.store.live_apps()?;
-        let back = apps.into_iter().map(|(app, id)| async move {
-            let how = self.bring_one_back(&app, id).await.map_err(Box::new);
+        let (mut left, files) = handed.unwrap_or_default();
+        let files = &Mutex::new(files);
+        let apps: Vec<_> = apps
+            .into_iter()
+            .map(|(app, id)| {
+                let is_live = |handed: &Handed| handed.release == id.to_string();
+                let handed = left.get(&app).is_some_and(is_live).then(|| left.remove(&app)).flatten();
+                (app, id, handed)
+            })
+            .collect();
+        // What is not live any more.
+        left.into_values().for_each(|handed| Handed::end(&handed.pids()));
+        let back = apps.into_iter().map(|(app, id, handed)| async move {
+            let how = self.bring_one_back(&app, id, handed.map(|handed| (handed, files))).await.map_err(Box::new);
             if let Err(problem) = &how {
                 // What waits is told, instead of waiting for what will not come.
                 self.node.fail(&app, (**problem).clone());
@@ -473,11 +501,27 @@ impl Server {
         Ok(())
     }
 
-    async fn bring_one_back(self: &Arc<Self>, app: &AppName, id: ReleaseId) -> Result<Duration> {
-        let want = async |generation| {
+    async fn bring_one_back(
+        self: &Arc<Self>,
+        app: &AppName,
+        id: ReleaseId,
+        handed: Option<(Handed, &Mutex<Bundle>)>,
+    ) -> Result<Duration> {
+        let want = async |generation: Generation| {
             // One that node.yaml no longer makes sense of leaves the app as one without.
             if let Err(problem) = self.set_login(app, id).await {
                 self.releases.told(Told::Login { app: app.clone(), problem });
+            }
+            if let Some((handed, files)) = handed {
+                let taken = {
+                    let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.node.take_up(generation.clone(), handed, &mut files)
+                };
+                if let Ok(taken) = taken
+                    && let wanted @ Wanted::Serving { .. } = taken.await
+                {
+                    return wanted;
+                }
             }
             self.node.want(generation).await
         };

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_unit_names_a_folder_whole() {
         let unit = systemd(Path::new("/usr/local/bin/dae"), Path::new("/srv/my node"), Some("dae")).unwrap();
-        assert!(unit.contains("ExecStart=/usr/local/bin/dae node serve --dir \"/srv/my node\"\nUser=dae\nRestart"));
+        assert!(unit.contains("ExecStart=/usr/local/bin/dae node serve --dir \"/srv/my node\"\n"));
+        assert!(unit.contains("ExecReload=/usr/local/bin/dae node upgrade --dir \"/srv/my node\"\nUser=dae\nRestart"));
         assert!(!systemd(Path::new("/d"), Path::new("/n"), None).unwrap().contains("User="));
         assert_eq!(systemd(Path::new("/d"), Path::new("/100%"), None).unwrap_err().code, "node.unit");
     }

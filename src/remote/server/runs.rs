@@ -67,6 +67,12 @@ impl Runs {
         stop
     }
 
+    /// One that runs, in words.
+    pub fn under_way(&self) -> Option<String> {
+        let (app, id) = self.running().keys().next().cloned()?;
+        Some(format!("{id} of {app} goes on"))
+    }
+
     fn change(&self) {
         self.changed.send_modify(|count| *count += 1);
     }

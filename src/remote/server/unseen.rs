@@ -10,10 +10,9 @@ use crate::services::errors::is_sensitive;
 /// Shorter lines of a value may be anything.
 const LONG_LINE: usize = 20;
 
-#[derive(Debug)]
 pub struct Unseen {
-    /// Of the configuration alone.
-    pub config: Secrets,
+    /// The values of the configuration alone.
+    pub config: Vec<String>,
     pub all: Secrets,
 }
 
@@ -22,7 +21,7 @@ impl Unseen {
     pub fn of(assembled: &Assembled, config: impl Iterator<Item = (String, String)>) -> Self {
         let secret = config.filter(|(name, value)| is_sensitive(name) || !is_plain(value));
         let mut values: Vec<String> = secret.flat_map(|(_, value)| parts(value)).collect();
-        let config = Secrets::new(values.iter().cloned());
+        let config = values.clone();
         values.extend(protected(&assembled.root, &assembled.file.manifest).1);
         Self { config, all: Secrets::new(values) }
     }

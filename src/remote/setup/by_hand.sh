@@ -3,6 +3,11 @@ set -eu
 started=yes
 if ! flock -n "$dir/lock" true; then
     [ -n "$changed" ] || exit 0
+    # One that is too old for it is restarted.
+    if "$program" node upgrade -q --dir "$dir" > /dev/null; then
+        echo started=upgraded
+        exit 0
+    fi
     kill -TERM "$(cat "$dir/lock")"
     flock -w 60 "$dir/lock" true
     started=again

@@ -31,6 +31,8 @@ pub enum Step {
     WroteUnit,
     Started,
     Restarted,
+    /// The new program runs the node, and the apps ran on.
+    Upgraded,
 }
 
 /// What came of it.
@@ -89,6 +91,7 @@ pub fn set_up(wanted: &Wanted, needs_token: bool, tell: &dyn Fn(Step)) -> Result
     }
     match said.get("started").map(String::as_str) {
         Some("again") => done(Step::Restarted),
+        Some("upgraded") => done(Step::Upgraded),
         Some(_) => done(Step::Started),
         None => {}
     }

@@ -6,12 +6,15 @@ if [ "$(cat "$unit" 2>/dev/null || true)" != "$wanted" ]; then
     printf '%s\n' "$wanted" > "$unit"
     systemctl daemon-reload
     echo unit=written
-    changed=yes
+    # What runs, runs by the unit as it was.
+    changed=unit
 fi
 systemctl enable --quiet dae
 if ! systemctl is-active --quiet dae; then
     systemctl start dae
     echo started=yes
+elif [ "$changed" = yes ] && "$program" node upgrade -q --dir "$dir" > /dev/null; then
+    echo started=upgraded
 elif [ -n "$changed" ]; then
     systemctl restart dae
     echo started=again

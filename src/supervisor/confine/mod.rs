@@ -133,10 +133,11 @@ mod ready {
                         // One the kernel does not know cannot be dropped.
                         let _ = libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
                     }
-                    check(libc::setgroups(0, std::ptr::null()))?;
-                    if let Some(user) = self.user {
-                        check(libc::setresgid(user, user, user))?;
-                        check(libc::setresuid(user, user, user))?;
+                    // Not by libc's functions, which ask every thread there was before the fork to do the same.
+                    check(libc::syscall(libc::SYS_setgroups, 0_usize, std::ptr::null::<libc::gid_t>()))?;
+                    if let Some(user) = self.user.map(libc::c_long::from) {
+                        check(libc::syscall(libc::SYS_setresgid, user, user, user))?;
+                        check(libc::syscall(libc::SYS_setresuid, user, user, user))?;
                     }
                 }
                 // The third version of it, of this process; see capset(2).
