@@ -114,7 +114,9 @@ impl Handed {
 
     /// Nobody takes it up: it ends.
     pub fn end(pids: &[u32]) {
-        pids.iter().for_each(|pid| Process::sweep(*pid));
+        for pid in pids {
+            Process::sweep(*pid);
+        }
     }
 }
 

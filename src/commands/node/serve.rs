@@ -49,7 +49,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
             }
             serve(&home, opened, doors, told, None, &context.terminal).await
         });
-        return ended(ran?);
+        return Ok(Box::new(ended(&ran?)));
     };
     let (mut home, settings) = match Home::of_predecessor(dir).and_then(|home| Ok((settings(&home, context)?, home))) {
         Ok((settings, home)) => (home, settings),
@@ -73,7 +73,7 @@ pub fn run(dir: &Path, listen: Option<Listen>, keep_unused: Duration, context: &
         }
         serve(&home, opened, doors, told, Some(inheritance), &context.terminal).await
     });
-    ended(ran?)
+    Ok(Box::new(ended(&ran?)))
 }
 
 /// The one before hears why this one cannot take over, and so does whoever reads this one's words.
@@ -91,11 +91,11 @@ enum Left {
     Unwanted,
 }
 
-fn ended(left: Left) -> Outcome {
+fn ended(left: &Left) -> Done {
     if let Left::Ended = left {
         foreground::end_descendants();
     }
-    Ok(Box::new(Done::default()))
+    Done::default()
 }
 
 fn settings(home: &Home, context: &Context) -> Result<Settings> {
@@ -199,28 +199,22 @@ async fn serve(
 
     let ready = Ready { url, listen: address_of(0), tls: private, domain: home.config.domain.clone() };
     let asks = listen_for_upgrades(home)?;
-    let back = match inheritance {
-        Some(inheritance) => {
-            // Answered by the one before until all is here.
-            inheritance.take_up(&server).await?.serves();
-            terminal.tell(&ready);
-            tokio::spawn({
-                let server = server.clone();
-                async move { server.keep_tidy().await }
-            })
+    let is_successor = inheritance.is_some();
+    if let Some(inheritance) = inheritance {
+        // Answered by the one before until all is here.
+        inheritance.take_up(&server).await?.serves();
+    }
+    terminal.tell(&ready);
+    let back = tokio::spawn({
+        let server = server.clone();
+        async move {
+            if !is_successor {
+                // What cannot be read now is told to whoever asks for it.
+                let _ = server.bring_back(None).await;
+            }
+            server.keep_tidy().await;
         }
-        None => {
-            terminal.tell(&ready);
-            tokio::spawn({
-                let server = server.clone();
-                async move {
-                    // What cannot be read now is told to whoever asks for it.
-                    let _ = server.bring_back(None).await;
-                    server.keep_tidy().await;
-                }
-            })
-        }
-    };
+    });
     // Nothing waits for a server that may be down.
     let backends = tokio::spawn(server.clone().watch_backends());
     let certificates = tokio::spawn(server.clone().keep_certificates());

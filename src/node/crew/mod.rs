@@ -44,7 +44,7 @@ struct Wanted {
 /// Who is at work, and who of an earlier crew has a job to finish.
 #[derive(Debug, Default)]
 struct Posts {
-    posts: Vec<Posted>,
+    at_work: Vec<Posted>,
     leaving: Vec<Posted>,
     taken: Taken,
 }
@@ -115,7 +115,7 @@ impl Crew {
             duty: Duty::Serves,
             leader: post.pid.load(Ordering::Relaxed),
         };
-        posts.posts.iter().chain(&posts.leaving).map(seen).filter(|seen| seen.leader != 0).collect()
+        posts.at_work.iter().chain(&posts.leaving).map(seen).filter(|seen| seen.leader != 0).collect()
     }
 
     /// Starts anew the member of this label, or all instances of this name; the answer is how many.
@@ -125,7 +125,7 @@ impl Crew {
             let number = post.label.strip_prefix(name).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
             number.is_some_and(|number| post.label == name || number.parse::<u16>().is_ok())
         };
-        posts.posts.iter().map(|posted| &posted.post).filter(meant).map(|post| post.again.notify_one()).count()
+        posts.at_work.iter().map(|posted| &posted.post).filter(meant).map(|post| post.again.notify_one()).count()
     }
 
     /// Ends all of it.
@@ -189,7 +189,7 @@ impl Whole {
 
 impl Posts {
     fn follow_with(&mut self, now: Vec<Posted>) {
-        self.leaving.extend(std::mem::replace(&mut self.posts, now));
+        self.leaving.extend(std::mem::replace(&mut self.at_work, now));
         // What has ended, and what never began, is not coming back.
         self.leaving.retain(|posted| posted.post.pid.load(Ordering::Relaxed) != 0);
     }

@@ -125,8 +125,9 @@ impl Registry {
     pub fn open(zookeeper: ZooKeeper, events: mpsc::UnboundedSender<Event>) -> Arc<Self> {
         let (wanted, word) = watch::channel(Wanted::new());
         let (list, listed) = watch::channel(0);
-        let (paused, pauses) = watch::channel(false);
-        let task = Task { zookeeper, word, pauses, events, list, made: BTreeSet::new(), told: String::new() };
+        let (paused, word_to_pause) = watch::channel(false);
+        let task =
+            Task { zookeeper, word, pauses: word_to_pause, events, list, made: BTreeSet::new(), told: String::new() };
         Arc::new(Self { wanted, paused, listed, task: tokio::spawn(task.run()) })
     }
 

@@ -222,13 +222,13 @@ impl Host {
         Self::of(process, ours.into(), Vec::new(), 0, hears)
     }
 
-    fn of(process: Process, socket: OwnedFd, heard: Vec<u8>, count: u64, hears: Hears) -> std::io::Result<Self> {
+    fn of(process: Process, socket: OwnedFd, heard: Vec<u8>, count: u64, who: Hears) -> std::io::Result<Self> {
         let stream = UnixStream::from_std(Pair::from(socket))?;
         // No two processes give the same number to different orders.
         let first = u64::from(std::process::id()) << 32;
         let count = if count >> 32 == first >> 32 { count } else { first };
         let (orders, asks) = mpsc::unbounded_channel();
-        tokio::spawn(Talk { stream, heard, count, hears }.go_on(asks));
+        tokio::spawn(Talk { stream, heard, count, hears: who }.go_on(asks));
         Ok(Self { process, orders })
     }
 }

@@ -484,7 +484,9 @@ impl Server {
             })
             .collect();
         // What is not live any more.
-        left.into_values().for_each(|handed| Handed::end(&handed.pids()));
+        for handed in left.into_values() {
+            Handed::end(&handed.pids());
+        }
         let back = apps.into_iter().map(|(app, id, handed)| async move {
             let how = self.bring_one_back(&app, id, handed.map(|handed| (handed, files))).await.map_err(Box::new);
             if let Err(problem) = &how {

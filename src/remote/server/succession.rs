@@ -33,9 +33,9 @@ use crate::supervisor::{Bundle, Channel, Number, Successor, end_younger};
 /// The socket's name in the node's folder.
 const SOCKET: &str = "upgrade";
 /// A program that is not ready by then is not waited for.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// As little is needed to take up everything.
-const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+const TAKEN_WITHIN: Duration = Duration::from_mins(1);
 /// How often it is looked whether something is still under way.
 const LOOKED: Duration = Duration::from_millis(50);
 
