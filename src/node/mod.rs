@@ -25,7 +25,7 @@ mod zookeeper;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +40,7 @@ pub use verify::Verify;
 pub use zookeeper::ZooKeeper;
 
 use crate::app::AppName;
-use crate::gateway::{Routes, Share};
+use crate::gateway::{Routes, Share, Upstream};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::supervisor::Bundle;
 use seat::{Ask, Seat, Taken};
@@ -182,6 +182,8 @@ pub struct Node {
     pub routes: Arc<Routes>,
     events: mpsc::UnboundedSender<Event>,
     seats: Mutex<HashMap<AppName, Seat>>,
+    /// What served when it was given up: who asked it then is still being answered.
+    given_up: Mutex<HashMap<AppName, Arc<Upstream>>>,
     keyboards: output::Keyboards,
     registry: Option<Arc<Registry>>,
 }
@@ -196,6 +198,7 @@ impl Node {
             routes,
             events,
             seats: Mutex::default(),
+            given_up: Mutex::default(),
             keyboards: output::Keyboards::default(),
         })
     }
@@ -214,7 +217,7 @@ impl Node {
         async { answer.await.unwrap_or(Wanted::Superseded) }
     }
 
-    /// What was left of `generation` by another process serves its app from now on, as it did.
+    /// What was left of `generation` by another process, or given up by this one, serves its app from now on, as it did.
     pub fn take_up(
         &self,
         generation: Generation,
@@ -225,7 +228,8 @@ impl Node {
         let pids = handed.pids();
         let taken = Taken::new(handed, files).inspect_err(|_| Handed::end(&pids))?;
         let (reply, answer) = oneshot::channel();
-        seat.ask(Ask::TakeUp(Box::new(generation), Box::new(taken), seat.held(), reply));
+        let given_up = self.given_up().remove(&generation.app);
+        seat.ask(Ask::TakeUp(Box::new(generation), Box::new(taken.after(given_up)), seat.held(), reply));
         Ok(async { answer.await.unwrap_or(Wanted::Superseded) })
     }
 
@@ -259,10 +263,21 @@ impl Node {
             seat.ask(Ask::Leave { drain, reply, done });
             behind.push(ended);
             if let Ok(Some(left)) = left.await {
+                let (app, upstream) = left.serving();
+                self.given_up().insert(app, upstream);
                 handed.push(left.handed(files).await);
             }
         }
-        (handed, async move { drop(futures_util::future::join_all(behind).await) })
+        let answering: Vec<_> = self.given_up().values().cloned().collect();
+        let behind = async move {
+            let answered = answering.iter().map(|upstream| seat::idle(upstream, drain));
+            tokio::join!(futures_util::future::join_all(behind), futures_util::future::join_all(answered));
+        };
+        (handed, behind)
+    }
+
+    fn given_up(&self) -> MutexGuard<'_, HashMap<AppName, Arc<Upstream>>> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody took up what was given up; it will be taken up here.

@@ -30,7 +30,7 @@ use crate::gateway::{Route, Routes, Share};
 use crate::problem::{Problem, Result};
 use crate::supervisor::{End, Signal};
 use gray::Gray;
-pub(super) use leaving::Taken;
+pub(super) use leaving::{Taken, idle};
 
 /// How long websockets and event streams take to end once they are cut, at most.
 const LAST_WORDS: Duration = Duration::from_secs(3);

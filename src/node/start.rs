@@ -161,14 +161,20 @@ impl Web {
 }
 
 impl Running {
-    /// Those that another process has left.
-    pub fn take_up(number: u64, generation: Arc<Generation>, web: Option<TakenWeb>) -> Result<Self> {
+    /// Those that another process has left, or that this one had given up while they answered.
+    pub fn take_up(
+        number: u64,
+        generation: Arc<Generation>,
+        web: Option<TakenWeb>,
+        given_up: Option<&Upstream>,
+    ) -> Result<Self> {
         let start = Start::Kept;
+        let upstream = |socket| given_up.map_or_else(|| Upstream::new(socket), Upstream::again);
         let (upstream, web, parent, sockets) = match web {
             Some(TakenWeb { process, sockets, parent }) => {
-                (Upstream::new(sockets.web()), Some(process), parent, Some(sockets))
+                (upstream(sockets.web()), Some(process), parent, Some(sockets))
             }
-            None => (Upstream::new(PathBuf::new()), None, None, None),
+            None => (upstream(PathBuf::new()), None, None, None),
         };
         let upstream = Arc::new(dressed(upstream, &generation)?);
         Ok(Self { number, generation, upstream, web, start, learned: None, parent, sockets })

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{LAST_WORDS, Task, stop};
 use crate::app::AppName;
+use crate::gateway::Upstream;
 use crate::node::handed::{Handed, HandedAnswering, HandedMember, HandedOffer, HandedParent, HandedWeb};
 use crate::node::offer::{Answering, LeftOffer, Ports};
 use crate::node::output::{LastLines, Source, listener};
@@ -29,6 +30,11 @@ pub struct Leaving {
 }
 
 impl Leaving {
+    /// Who answers still, of which app.
+    pub fn serving(&self) -> (AppName, Arc<Upstream>) {
+        (self.app.clone(), self.running.upstream.clone())
+    }
+
     /// Lays it out for the other process.
     pub async fn handed(self, files: &mut Bundle) -> Handed {
         let Self { app, running, warm, crew, offer } = self;
@@ -97,6 +103,7 @@ pub(in crate::node) struct Taken {
     parents: Vec<HandedParent>,
     warm: Option<usize>,
     files: Bundle,
+    given_up: Option<Arc<Upstream>>,
 }
 
 /// The processes of the Thrift services, their folder, and the place of what they were forked from.
@@ -135,7 +142,12 @@ impl Taken {
         for parent in &mut parents {
             parent.give(files, &mut own)?;
         }
-        Ok(Self { pids, number, web, crew, offer, parents, warm, files: own })
+        Ok(Self { pids, number, web, crew, offer, parents, warm, files: own, given_up: None })
+    }
+
+    /// This process itself had given it up: what `upstream` answers still is answered by what serves then.
+    pub fn after(self, upstream: Option<Arc<Upstream>>) -> Self {
+        Self { given_up: upstream, ..self }
     }
 }
 
@@ -151,7 +163,7 @@ impl Task {
         (self.cron.running() > 0).then(|| "a scheduled task runs".into())
     }
 
-    /// Gives up what serves. Requests under way are still answered by it; what else there is ends after them.
+    /// Gives up what serves, for requests under way are still answered by it; what else there is ends after its own.
     pub(super) async fn leave(mut self, drain: Duration, reply: oneshot::Sender<Option<Leaving>>) {
         self.verifying.shutdown().await;
         let runs = self.cron.finish();
@@ -159,7 +171,6 @@ impl Task {
         let offer = self.offer.leave().await;
         let warm = self.warmth.parent().await;
         let current = self.current.take().map(|(running, _)| running);
-        let upstream = current.as_ref().map(|running| running.upstream.clone());
         let leaving = current.map(|running| Leaving { app: self.app.clone(), running, warm, crew, offer });
         // Whoever asked may have gone, and then what was left ends with what comes back.
         let _ = reply.send(leaving);
@@ -170,13 +181,8 @@ impl Task {
             idle(&running.upstream, drain).await;
             stop(running, grace).await;
         });
-        let current = async {
-            if let Some(upstream) = upstream {
-                idle(&upstream, drain).await;
-            }
-        };
         self.behind.close();
-        tokio::join!(current, futures_util::future::join_all(others), self.behind.wait(), runs);
+        tokio::join!(futures_util::future::join_all(others), self.behind.wait(), runs);
     }
 
     /// What another process has left serves, as `generation`.
@@ -195,7 +201,7 @@ impl Task {
     }
 
     async fn taken(&mut self, generation: Arc<Generation>, taken: Taken) -> Result<Running> {
-        let Taken { pids: _, number, web, crew, offer, parents, warm, mut files } = taken;
+        let Taken { pids: _, number, web, crew, offer, parents, warm, mut files, given_up } = taken;
         self.number = self.number.max(number);
         let surroundings = &self.surroundings;
         let parents = parents
@@ -235,12 +241,12 @@ impl Task {
             self.offer.take_up(LeftOffer { ports, answering: answering.transpose()? });
         }
         self.crew.take_up(crew);
-        Running::take_up(number, generation, web)
+        Running::take_up(number, generation, web, given_up.as_deref())
     }
 }
 
 /// Returns when nobody is answered by it any more; who does not end by then is cut.
-async fn idle(upstream: &crate::gateway::Upstream, drain: Duration) {
+pub(in crate::node) async fn idle(upstream: &Upstream, drain: Duration) {
     if tokio::time::timeout(drain, upstream.idle()).await.is_err() {
         upstream.cut();
         let _ = tokio::time::timeout(LAST_WORDS, upstream.idle()).await;
