@@ -188,19 +188,16 @@ fn hear() {
         let [pid, kind, value] = numbers(&buffer);
         let (pid, end) = (Pid::from_raw(pid), if kind == 0 { End::Code(value) } else { End::Signal(value) });
         let mut known = link.known();
-        match known.followed.remove(&pid) {
-            Some(tell) => {
-                // The leader is gone; what it left behind in its group goes too. None left is the usual error.
-                let _ = killpg(pid, Signal::SIGKILL);
-                // Nobody listening any more is fine.
-                let _ = tell.send(Some(end));
+        if let Some(tell) = known.followed.remove(&pid) {
+            // The leader is gone; what it left behind in its group goes too. None left is the usual error.
+            let _ = killpg(pid, Signal::SIGKILL);
+            // Nobody listening any more is fine.
+            let _ = tell.send(Some(end));
+        } else {
+            if known.unclaimed.len() == UNCLAIMED {
+                known.unclaimed.pop_front();
             }
-            None => {
-                if known.unclaimed.len() == UNCLAIMED {
-                    known.unclaimed.pop_front();
-                }
-                known.unclaimed.push_back((pid, end));
-            }
+            known.unclaimed.push_back((pid, end));
         }
     }
 }

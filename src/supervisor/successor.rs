@@ -1,7 +1,7 @@
 //! A program that takes the place of this one while it runs: started beside it, and given what it has open.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Channel {
         stream.write_all(&[count(text.len())?, count(files.len())?].concat())?;
         stream.write_all(&text)?;
         for some in files.chunks(AT_ONCE) {
-            let numbers: Vec<RawFd> = some.iter().map(|file| file.as_raw_fd()).collect();
+            let numbers: Vec<RawFd> = some.iter().map(AsRawFd::as_raw_fd).collect();
             let control = [ControlMessage::ScmRights(&numbers)];
             sendmsg::<()>(self.0.as_raw_fd(), &[io::IoSlice::new(b"f")], &control, siblings::SAYING, None)?;
         }

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Deploys in a row under load, with slow requests under way and a websocket open; every tenth release is broken.
 
-    tests/soak/deploys.py [DAE] [--deploys 100]
+    tests/soak/deploys.py [DAE] [--deploys 100] [--upgrades]
 
 Quick requests go out by the clock, 20 a second, on connections of their own; ten requests of 1.5 seconds are under way at any time;
 a websocket echoes five times a second. None of the requests may fail, the websocket may end with the code 1012 only, a broken release
 must leave the last one serving, and an answer must never be of a release older than the one that was live when it was asked
-for. Ends with code 1 where something does not hold.
+for. With `--upgrades` another process takes the node's place after each deploy, by `dae node upgrade`, and none of this may change; a
+scheduled task of each minute runs once a minute. Ends with code 1 where something does not hold.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 YAML = """application: soak
@@ -44,6 +46,9 @@ def app(environ, start):
     return [b"%04d"]
 """
 BROKEN = "raise RuntimeError('broken on purpose')\n"
+CRON = """cron:
+- {name: minutely, schedule: "* * * * *", script: minutely.py}
+"""
 HOST = "soak.localhost"
 
 
@@ -129,6 +134,7 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("dae", nargs="?", default="target/debug/dae")
     parser.add_argument("--deploys", type=int, default=100)
+    parser.add_argument("--upgrades", action="store_true")
     options = parser.parse_args()
     dae = shutil.which(options.dae) or os.path.abspath(options.dae)
     with tempfile.TemporaryDirectory(prefix="dae-soak-") as folder:
@@ -137,7 +143,8 @@ async def main():
         env.update(HOME=folder, XDG_RUNTIME_DIR=folder, XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")))
         app = place / "soak"
         app.mkdir()
-        (app / "app.yaml").write_text(YAML)
+        (app / "app.yaml").write_text(YAML + (CRON if options.upgrades else ""))
+        (app / "minutely.py").write_text("")
         (app / "pip-req.txt").write_text("")
         (app / "app.py").write_text(APP % 0)
 
@@ -170,7 +177,7 @@ async def main():
             assert code == 0, said
             load = Load(port)
             flows = [asyncio.create_task(flow) for flow in [load.quickly(), load.listen(), *(load.slowly() for _ in range(10))]]
-            took, verdicts, wrong, began = [], [], [], time.monotonic()
+            took, verdicts, upgrades, wrong, began = [], [], [], [], time.monotonic()
             for number in range(1, options.deploys + 1):
                 broken = number % 10 == 0
                 (app / "app.py").write_text(BROKEN if broken else APP % number)
@@ -184,7 +191,19 @@ async def main():
                     wrong.append(f"{number}: {code} {said[-300:]}")
                 else:
                     load.live = number
+                if options.upgrades:
+                    code, said = await run("node", "upgrade", "--dir", node)
+                    if code == 0:
+                        upgrades.append(json.loads(said.splitlines()[-1])["unwatched_ms"] / 1000)
+                    else:
+                        wrong.append(f"upgrade {number}: {code} {said[-300:]}")
             lasted = time.monotonic() - began
+            if options.upgrades:
+                code, said = await run("cron", "runs", "--remote", "node")
+                runs = json.loads(said)["runs"]
+                minutes = sorted(datetime.fromisoformat(run["due"]).timestamp() / 60 for run in runs)
+                wrong += [f"a run {next - last} minutes after the last" for last, next in zip(minutes, minutes[1:]) if next - last != 1]
+                wrong += [f"{run}" for run in runs if run["outcome"] != "good"]
             load.over = True
             await asyncio.gather(*flows)
         finally:
@@ -194,6 +213,8 @@ async def main():
     print(f"{options.deploys} deploys in {lasted:.0f} s: {len(took)} live ({spread(took)}), {len(verdicts)} broken on purpose ({spread(verdicts)})")
     print(f"{len(load.quick)} quick requests ({spread(load.quick)}), {len(load.slow)} of 1.5 s (at most {max(load.slow):.2f} s)")
     print(f"{load.echoes} echoes over the websocket, told {load.restarts} times to come again (1012)")
+    if options.upgrades:
+        print(f"{len(upgrades)} upgrades, handed over in {spread(upgrades)}; the task of each minute ran {len(minutes)} times")
     print(f"{len(load.failed)} failed, {len(wrong)} deploys not as they should be")
     for why in [*load.failed, *wrong][:20]:
         print("  ", why)

@@ -66,6 +66,16 @@ for who in guardian node; do
     answers $http dae
     echo "killed: the $who; systemd has started it $(systemctl show dae -p NRestarts --value) times"
 done
+main=$(systemctl show dae -p MainPID --value)
+node=$(cat /srv/dae/lock)
+restarts=$(systemctl show dae -p NRestarts --value)
+systemctl reload dae
+answers $http dae
+[ "$(systemctl show dae -p MainPID,NRestarts --value | xargs)" = "$main $restarts" ] || die "the reload restarted it"
+[ "$(cat /srv/dae/lock)" != "$node" ] || die "the reload changed nothing"
+is_held dae
+echo "reloaded: another process is the node, $(systemctl show dae -p ActiveState --value)"
+
 systemctl restart dae
 answers $http dae
 is_held dae

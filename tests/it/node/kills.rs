@@ -1,4 +1,5 @@
-//! Clients and nodes killed at random moments of a deploy: what was live serves, the store is whole, the next deploy works.
+//! Clients and nodes killed at random moments of a deploy, and those that are to take a node's place: what was live serves, the
+//! store is whole, the next deploy works.
 //! `DAE_KILLS` says how often (10 by itself; `tests/soak/kills.sh` does it 200 times), `DAE_SEED` repeats a run.
 
 use std::time::{Duration, Instant, SystemTime};
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::signal::Signal;
 
 use super::Node;
+use super::upgrade::{Visitor, until_gone};
 use crate::harness::PATIENCE;
 
 fn number(name: &str, usual: u64) -> u64 {
@@ -107,5 +109,61 @@ fn nodes_killed_at_random_moments() {
     }
     println!(
         "{count} nodes killed, seed {seed}: {failed} times a release was cut; the last good one served {slowest:?} later at most"
+    );
+}
+
+impl Node {
+    /// The process that is to be the node next, as soon as there is one.
+    fn successor(&self) -> i32 {
+        let own = self.own_pid();
+        let succeeds = |pid: &i32| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environ.split(|byte| *byte == 0).any(|one| one.starts_with(b"DAE_SUCCEEDS="))
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(pid) = self.family().into_iter().find(|pid| *pid != own && succeeds(pid)) {
+                return pid;
+            }
+            assert!(Instant::now() < deadline, "nobody is to take over");
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "what was measured, and how to repeat it")]
+fn successors_killed_at_random_moments() {
+    let mut moments = Moments::new();
+    let (count, seed) = (number("DAE_KILLS", 10), moments.0);
+    let mut node = Node::with_app();
+    node.deploy("first");
+    let ever = ["first".to_owned()];
+    let (mut went_on, mut asked) = (0, 0);
+    for kill in 0..count {
+        let when = format!("kill {kill}, DAE_SEED={seed}");
+        let (own, web, family) = (node.own_pid(), node.pid(), node.family());
+        let visitor = Visitor::new(node.port, "/", kill % 2 == 0);
+        let upgrade = node.place.dae(["node", "upgrade", "--dir", "node"]).spawn();
+        let successor = node.successor();
+        std::thread::sleep(moments.next(Duration::from_millis(60)));
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(successor), Signal::SIGKILL).unwrap();
+        let ran = upgrade.wait();
+        if ran.stderr.contains("the node goes on as it was") {
+            assert_eq!((node.own_pid(), node.pid()), (own, web), "{when}");
+            node.serves_what_is_live(&ever, &when);
+            asked += visitor.end().0;
+            went_on += 1;
+        } else {
+            // It was the node, and that has been killed.
+            visitor.give_up();
+            until_gone(&family[1..]);
+            node.kill();
+            node.serve();
+            node.serves_what_is_live(&ever, &when);
+        }
+        node.store_is_whole(&when);
+    }
+    println!(
+        "{count} killed that were to be the node, seed {seed}: {went_on} times the one before went on, 0 of {asked} requests failed meanwhile"
     );
 }

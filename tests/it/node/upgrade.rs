@@ -85,13 +85,13 @@ print('waited')
 ";
 
 /// Asks all the time, on one connection where it may and on a new one where it must.
-struct Visitor {
+pub(super) struct Visitor {
     stop: Arc<AtomicBool>,
     asks: std::thread::JoinHandle<(usize, Duration, Vec<String>)>,
 }
 
 impl Visitor {
-    fn new(port: u16, path: &'static str, keeps: bool) -> Self {
+    pub fn new(port: u16, path: &'static str, keeps: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let asks = std::thread::spawn(move || {
@@ -119,11 +119,17 @@ impl Visitor {
         Self { stop, asks }
     }
 
-    fn end(self) -> (usize, Duration) {
+    pub fn end(self) -> (usize, Duration) {
         self.stop.store(true, Ordering::Relaxed);
         let (count, longest, failed) = self.asks.join().unwrap();
         assert!(failed.is_empty(), "of {count} requests failed {failed:?}");
         (count, longest)
+    }
+
+    /// What it asked may have failed.
+    pub fn give_up(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.asks.join());
     }
 }
 
@@ -178,7 +184,7 @@ impl Node {
     }
 
     /// The guardian and all below it.
-    fn family(&self) -> Vec<i32> {
+    pub(super) fn family(&self) -> Vec<i32> {
         let parent = |pid: i32| -> Option<i32> {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
@@ -200,7 +206,7 @@ fn is_alive(pid: i32) -> bool {
     stat.is_ok_and(|stat| !stat.contains(") Z"))
 }
 
-fn until_gone(pids: &[i32]) {
+pub(super) fn until_gone(pids: &[i32]) {
     until(&format!("{pids:?} are gone"), || !pids.iter().any(|pid| is_alive(*pid)));
 }
 
@@ -307,11 +313,10 @@ fn a_word_to_end_ends_all_of_it() {
     node.upgrade();
     let family = node.family();
     assert!(family.len() > 6, "{family:?}");
-    late.stop.store(true, Ordering::Relaxed);
     let ran = node.running.stop();
     assert_eq!(ran.code, 0, "{}", ran.raw());
     assert!(family.iter().all(|pid| !is_alive(*pid)), "of {family:?} some are left");
-    drop(late.asks.join());
+    late.give_up();
 }
 
 /// Nobody's end outlives the others', whichever of the three that stand above an app is killed.

@@ -75,6 +75,9 @@ print('gone', flush=True)
     };
     let listed = list(&place);
     assert!(listed.starts_with("['127.0.0.1:") && listed.matches(':').count() == 1, "{listed}");
+    // Another process is the node, and lists the same.
+    place.dae(["node", "upgrade", "--dir", "node"]).ok();
+    assert_eq!(list(&place), listed);
     // It says goodbye.
     node.stop();
     assert_eq!(list(&place), "[]\n");
