@@ -40,7 +40,7 @@ pub use proxy::wants;
 pub use routes::{ANY_HOST, Lease, Route, Routes};
 pub use rules::{By, Files, Found, Piece, Rule, Withheld, find};
 pub use split::{Share, Split, Visitor};
-pub use upstream::{Limits, Upstream};
+pub use upstream::{Gone, Limits, Upstream};
 
 use crate::problem::Problem;
 

@@ -51,8 +51,8 @@ enum Over {
     Cut,
 }
 
-/// Joins the two sides. The lease is held until the server's has ended; when that is cut short, the client of a websocket is
-/// told to come again.
+/// Joins the two sides. The lease is held until the server's has ended; when that is cut short, until the client of a websocket
+/// has been told to come again.
 pub(super) fn join(client: OnUpgrade, server: OnUpgrade, lease: Lease, protocol: Protocol) {
     tokio::spawn(async move {
         let (cut, late) = (lease.cut(), lease.cut());
@@ -65,7 +65,8 @@ pub(super) fn join(client: OnUpgrade, server: OnUpgrade, lease: Lease, protocol:
             // A client that does not read holds up nobody.
             () = async { late.await; sleep(LAST_WORDS).await } => Over::Ended,
         };
-        drop(lease);
+        // Until it has been told: when nobody holds a lease any more, this process may end.
+        let lease = (over == Over::Cut).then_some(lease);
         // What it has sent meanwhile is read, or the end would reach it as a connection that broke.
         let ends = async {
             if over == Over::Cut {
@@ -76,6 +77,7 @@ pub(super) fn join(client: OnUpgrade, server: OnUpgrade, lease: Lease, protocol:
         };
         // There is nobody to tell.
         let _ = timeout(LAST_WORDS, ends).await;
+        drop(lease);
     });
 }
 

@@ -39,7 +39,12 @@ pub struct Upstream {
     free: Arc<Mutex<Vec<Free>>>,
     /// Counts up when what does not end by itself is to end: websockets, event streams.
     pub(super) cuts: Arc<watch::Sender<u64>>,
+    /// Another process that may still answer by the same server.
+    other: Option<Gone>,
 }
+
+/// A process that has gone when nobody is there any more who could tell.
+pub type Gone = watch::Receiver<()>;
 
 /// Who is still being answered.
 #[derive(Debug, Default)]
@@ -63,13 +68,20 @@ impl Upstream {
             leases: Arc::default(),
             free: Arc::default(),
             cuts: Arc::new(watch::Sender::new(0)),
+            other: None,
         }
+    }
+
+    /// The same for one that another process has left, which may go on to answer what it has begun.
+    #[must_use]
+    pub fn left_by(socket: PathBuf, other: Gone) -> Self {
+        Self { other: Some(other), ..Self::new(socket) }
     }
 
     /// The same server under other headers, rules and limits: what is under way with one is under way with the other.
     #[must_use]
     pub fn again(&self) -> Self {
-        let Self { socket, leases, free, cuts, .. } = self;
+        let Self { socket, leases, free, cuts, other, .. } = self;
         Self {
             socket: socket.clone(),
             headers: Vec::new(),
@@ -78,6 +90,7 @@ impl Upstream {
             leases: leases.clone(),
             free: free.clone(),
             cuts: cuts.clone(),
+            other: other.clone(),
         }
     }
 
@@ -87,8 +100,12 @@ impl Upstream {
         self.cuts.send_modify(|count| *count += 1);
     }
 
-    /// Returns when nobody holds a lease.
+    /// Returns when nobody holds a lease, nor could another process.
     pub async fn idle(&self) {
+        if let Some(mut other) = self.other.clone() {
+            // Nothing is ever told: an error is the end.
+            while other.changed().await.is_ok() {}
+        }
         loop {
             // Asked for before the count is read, so that no end is missed.
             let last = self.leases.last.notified();

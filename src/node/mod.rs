@@ -25,10 +25,11 @@ mod zookeeper;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 pub use cron::Cron;
 pub use event::Event;
@@ -40,10 +41,11 @@ pub use verify::Verify;
 pub use zookeeper::ZooKeeper;
 
 use crate::app::AppName;
-use crate::gateway::{Routes, Share, Upstream};
+use crate::gateway::{Gone, Routes, Share, Upstream};
 use crate::problem::{Doing as _, Problem, Result};
 use crate::supervisor::Bundle;
 use seat::{Ask, Seat, Taken};
+use start::AnsweredBy;
 use zookeeper::Registry;
 
 /// Where and how a node runs its apps.
@@ -184,6 +186,8 @@ pub struct Node {
     seats: Mutex<HashMap<AppName, Seat>>,
     /// What served when it was given up: who asked it then is still being answered.
     given_up: Mutex<HashMap<AppName, Arc<Upstream>>>,
+    /// The process that left what is taken up.
+    predecessor: OnceLock<Gone>,
     keyboards: output::Keyboards,
     registry: Option<Arc<Registry>>,
 }
@@ -199,6 +203,7 @@ impl Node {
             events,
             seats: Mutex::default(),
             given_up: Mutex::default(),
+            predecessor: OnceLock::new(),
             keyboards: output::Keyboards::default(),
         })
     }
@@ -217,6 +222,12 @@ impl Node {
         async { answer.await.unwrap_or(Wanted::Superseded) }
     }
 
+    /// Another process leaves what this one takes up, and goes when it has answered what it has begun. To be said before.
+    pub fn succeeds(&self, predecessor: Gone) {
+        // It has one.
+        let _ = self.predecessor.set(predecessor);
+    }
+
     /// What was left of `generation` by another process, or given up by this one, serves its app from now on, as it did.
     pub fn take_up(
         &self,
@@ -228,8 +239,11 @@ impl Node {
         let pids = handed.pids();
         let taken = Taken::new(handed, files).inspect_err(|_| Handed::end(&pids))?;
         let (reply, answer) = oneshot::channel();
-        let given_up = self.given_up().remove(&generation.app);
-        seat.ask(Ask::TakeUp(Box::new(generation), Box::new(taken.after(given_up)), seat.held(), reply));
+        let before = match self.given_up().remove(&generation.app) {
+            Some(upstream) => AnsweredBy::This(upstream),
+            None => AnsweredBy::Another(self.predecessor.get().cloned().unwrap_or_else(|| watch::channel(()).1)),
+        };
+        seat.ask(Ask::TakeUp(Box::new(generation), Box::new(taken), before, seat.held(), reply));
         Ok(async { answer.await.unwrap_or(Wanted::Superseded) })
     }
 
@@ -268,10 +282,14 @@ impl Node {
                 handed.push(left.handed(files).await);
             }
         }
-        let answering: Vec<_> = self.given_up().values().cloned().collect();
+        // What stays after all is not drained: given up with the future.
+        let mut answered = JoinSet::new();
+        for upstream in self.given_up().values().cloned() {
+            answered.spawn(async move { seat::idle(&upstream, drain).await });
+        }
         let behind = async move {
-            let answered = answering.iter().map(|upstream| seat::idle(upstream, drain));
-            tokio::join!(futures_util::future::join_all(behind), futures_util::future::join_all(answered));
+            futures_util::future::join_all(behind).await;
+            answered.join_all().await;
         };
         (handed, behind)
     }

@@ -21,7 +21,7 @@ use super::crew::Crew;
 use super::cron::{Reply, Scheduler};
 use super::offer::{Offer, Settled};
 use super::pause::Pause;
-use super::start::{Running, start};
+use super::start::{AnsweredBy, Running, start};
 use super::verify::{Verifier, Verify, Warm};
 use super::warm::Warmth;
 use super::{Duty, Event, Generation, Hold, Meanwhile, OnFailure, Rollout, Seen, Start, Surroundings, Wanted};
@@ -54,7 +54,7 @@ pub(super) enum Ask {
     /// Run a scheduled task now, as if it were that time.
     Job(String, jiff::Timestamp, Reply),
     /// What another process has left serves.
-    TakeUp(Box<Generation>, Box<Taken>, Hold, oneshot::Sender<Wanted>),
+    TakeUp(Box<Generation>, Box<Taken>, AnsweredBy, Hold, oneshot::Sender<Wanted>),
     /// Tell what is under way that another process could not take up.
     Busy(oneshot::Sender<Option<String>>),
     /// Give up what serves, for another process; the rest ends, after the drain time at most.
@@ -230,9 +230,9 @@ impl Task {
                     Some(Ask::Offered(reply)) => drop(reply.send(Some(self.offer.settled()))),
                     Some(Ask::Again(name, reply)) => drop(reply.send(self.crew.again(&name))),
                     Some(Ask::Job(job, due, reply)) => self.cron.run(job, due, reply),
-                    Some(Ask::TakeUp(generation, taken, covers, reply)) => {
+                    Some(Ask::TakeUp(generation, taken, before, covers, reply)) => {
                         self.covered = self.covered.max(covers);
-                        self.take_up(Arc::new(*generation), *taken, reply).await;
+                        self.take_up(Arc::new(*generation), *taken, &before, reply).await;
                     }
                     Some(Ask::Busy(reply)) => drop(reply.send(self.busy(wish.is_some()))),
                     Some(Ask::Leave { drain, reply, done }) => {

@@ -14,7 +14,7 @@ use super::sockets::Sockets;
 use super::verify::Likeness;
 use super::warm::{Forked, Parent, Warmth};
 use super::{Generation, Launch, Meanwhile, Settings, Start, Surroundings, contract, handlers};
-use crate::gateway::Upstream;
+use crate::gateway::{Gone, Upstream};
 use crate::problem::{Doing as _, Place, Problem, Result};
 use crate::supervisor::{Io, Process, Spec};
 
@@ -41,6 +41,14 @@ pub(super) struct TakenWeb {
     pub process: Process,
     pub sockets: Sockets,
     pub parent: Option<Arc<Parent>>,
+}
+
+/// By whom that is answered which was asked before those were taken up that answer now.
+pub(super) enum AnsweredBy {
+    /// By this process, which had given them up.
+    This(Arc<Upstream>),
+    /// By the one that has left them, until it is gone.
+    Another(Gone),
 }
 
 /// What the web processes tell: see `python/dae/boot.py`.
@@ -161,15 +169,18 @@ impl Web {
 }
 
 impl Running {
-    /// Those that another process has left, or that this one had given up while they answered.
+    /// Those that were left or given up.
     pub fn take_up(
         number: u64,
         generation: Arc<Generation>,
         web: Option<TakenWeb>,
-        given_up: Option<&Upstream>,
+        before: &AnsweredBy,
     ) -> Result<Self> {
         let start = Start::Kept;
-        let upstream = |socket| given_up.map_or_else(|| Upstream::new(socket), Upstream::again);
+        let upstream = |socket| match before {
+            AnsweredBy::This(upstream) => upstream.again(),
+            AnsweredBy::Another(process) => Upstream::left_by(socket, process.clone()),
+        };
         let (upstream, web, parent, sockets) = match web {
             Some(TakenWeb { process, sockets, parent }) => {
                 (upstream(sockets.web()), Some(process), parent, Some(sockets))

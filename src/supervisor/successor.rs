@@ -108,6 +108,13 @@ impl Channel {
         Ok(())
     }
 
+    /// Returns when the other one has ended, or has nothing to say any more.
+    pub fn until_closed(&self) {
+        // Without an end there is no error of these two.
+        let _ = self.0.set_read_timeout(None);
+        let _ = io::copy(&mut &self.0, &mut io::sink());
+    }
+
     /// Hears the next word.
     pub fn hear<T: DeserializeOwned>(&self, within: Duration) -> io::Result<(T, Bundle)> {
         self.0.set_read_timeout(Some(within))?;

@@ -14,7 +14,7 @@ use crate::node::handed::{Handed, HandedAnswering, HandedMember, HandedOffer, Ha
 use crate::node::offer::{Answering, LeftOffer, Ports};
 use crate::node::output::{LastLines, Source, listener};
 use crate::node::sockets::Sockets;
-use crate::node::start::{Running, TakenWeb};
+use crate::node::start::{AnsweredBy, Running, TakenWeb};
 use crate::node::warm::{Parent, TakenParent};
 use crate::node::{Generation, Start, Wanted};
 use crate::problem::{Doing as _, Problem, Result};
@@ -103,7 +103,6 @@ pub(in crate::node) struct Taken {
     parents: Vec<HandedParent>,
     warm: Option<usize>,
     files: Bundle,
-    given_up: Option<Arc<Upstream>>,
 }
 
 /// The processes of the Thrift services, their folder, and the place of what they were forked from.
@@ -142,12 +141,7 @@ impl Taken {
         for parent in &mut parents {
             parent.give(files, &mut own)?;
         }
-        Ok(Self { pids, number, web, crew, offer, parents, warm, files: own, given_up: None })
-    }
-
-    /// This process itself had given it up: what `upstream` answers still is answered by what serves then.
-    pub fn after(self, upstream: Option<Arc<Upstream>>) -> Self {
-        Self { given_up: upstream, ..self }
+        Ok(Self { pids, number, web, crew, offer, parents, warm, files: own })
     }
 }
 
@@ -186,10 +180,16 @@ impl Task {
     }
 
     /// What another process has left serves, as `generation`.
-    pub(super) async fn take_up(&mut self, generation: Arc<Generation>, taken: Taken, reply: oneshot::Sender<Wanted>) {
+    pub(super) async fn take_up(
+        &mut self,
+        generation: Arc<Generation>,
+        taken: Taken,
+        before: &AnsweredBy,
+        reply: oneshot::Sender<Wanted>,
+    ) {
         let began = Instant::now();
         let pids = taken.pids.clone();
-        let wanted = match self.taken(generation, taken).await {
+        let wanted = match self.taken(generation, taken, before).await {
             Ok(running) => Wanted::Serving { took: self.switch(running, began), start: Start::Kept },
             Err(problem) => {
                 Handed::end(&pids);
@@ -200,8 +200,8 @@ impl Task {
         let _ = reply.send(wanted);
     }
 
-    async fn taken(&mut self, generation: Arc<Generation>, taken: Taken) -> Result<Running> {
-        let Taken { pids: _, number, web, crew, offer, parents, warm, mut files, given_up } = taken;
+    async fn taken(&mut self, generation: Arc<Generation>, taken: Taken, before: &AnsweredBy) -> Result<Running> {
+        let Taken { pids: _, number, web, crew, offer, parents, warm, mut files } = taken;
         self.number = self.number.max(number);
         let surroundings = &self.surroundings;
         let parents = parents
@@ -241,7 +241,7 @@ impl Task {
             self.offer.take_up(LeftOffer { ports, answering: answering.transpose()? });
         }
         self.crew.take_up(crew);
-        Running::take_up(number, generation, web, given_up.as_deref())
+        Running::take_up(number, generation, web, before)
     }
 }
 

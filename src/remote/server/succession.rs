@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::platforms::HandedHost;
 use super::{Config, Home, LOCK, Server};
@@ -409,8 +409,10 @@ impl Inheritance {
 
     pub async fn take_up(self, server: &Arc<Server>) -> Result<Taken> {
         let Self { channel, estate: Estate { host, apps, .. }, mut files } = self;
+        let (here, gone) = watch::channel(());
+        server.node.succeeds(gone);
         let apps = server.inherit(host, apps, &mut files).await?;
-        Ok(Taken { channel, apps })
+        Ok(Taken { channel, apps, here })
     }
 }
 
@@ -418,12 +420,21 @@ impl Inheritance {
 pub struct Taken {
     channel: Channel,
     apps: usize,
+    /// The one before is.
+    here: watch::Sender<()>,
 }
 
 impl Taken {
     /// Connections are taken here.
     pub fn serves(self) {
+        let Self { channel, apps, here } = self;
         // The one before has gone, and so nobody waits for it.
-        let _ = self.channel.say(&Serves { apps: self.apps }, Bundle::default());
+        let _ = channel.say(&Serves { apps }, Bundle::default());
+        let hear = move || {
+            channel.until_closed();
+            drop(here);
+        };
+        // Where no thread is to be had, it is taken for gone.
+        let _ = std::thread::Builder::new().name("predecessor".into()).spawn(hear);
     }
 }
