@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 
 pub use cron::Cron;
 pub use event::Event;
@@ -259,7 +258,8 @@ impl Node {
     }
 
     /// Gives all up that serves, for another process to take up; its open files go into `files`. Routes stay, for those who are
-    /// being answered; what was not given up ends when nobody is any more, `drain` at most, and then the future is ready.
+    /// being answered (`answered`); what was not given up ends when nobody is any more, `drain` at most, and then the future is
+    /// ready.
     pub async fn leave(
         &self,
         drain: Duration,
@@ -282,16 +282,17 @@ impl Node {
                 handed.push(left.handed(files).await);
             }
         }
-        // What stays after all is not drained: given up with the future.
-        let mut answered = JoinSet::new();
-        for upstream in self.given_up().values().cloned() {
-            answered.spawn(async move { seat::idle(&upstream, drain).await });
+        (handed, async move { drop(futures_util::future::join_all(behind).await) })
+    }
+
+    /// Ready when nobody is answered any more by what was given up, after `drain` at most. To be asked for when nobody asks any
+    /// more.
+    pub fn answered(&self, drain: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let upstreams: Vec<_> = self.given_up().values().cloned().collect();
+        async move {
+            let answered = upstreams.iter().map(|upstream| seat::idle(upstream, drain));
+            futures_util::future::join_all(answered).await;
         }
-        let behind = async move {
-            futures_util::future::join_all(behind).await;
-            answered.join_all().await;
-        };
-        (handed, behind)
     }
 
     fn given_up(&self) -> MutexGuard<'_, HashMap<AppName, Arc<Upstream>>> {

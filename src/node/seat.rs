@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
-use super::cron::{Reply, Scheduler};
+use super::cron::{Past, Reply, Scheduler};
 use super::offer::{Offer, Settled};
 use super::pause::Pause;
 use super::start::{AnsweredBy, Running, start};
@@ -357,7 +357,8 @@ impl Task {
         self.tell(Event::Serving { app: self.app.clone(), generation: running.number, took });
         self.crew.serve(running.number, &running.generation);
         self.offer.serve(running.number, &running.generation);
-        self.cron.serve(&running.generation);
+        let past = if running.start == Start::Kept { Past::Due } else { Past::Missed };
+        self.cron.serve(&running.generation, past);
         let last = self.current.replace((running, now)).map(|(last, _)| last);
         let Rollout { drain_within, keep_warm, .. } = self.rollout;
         let retired = match last {

@@ -219,6 +219,7 @@ async fn serve(
     let backends = tokio::spawn(server.clone().watch_backends());
     let certificates = tokio::spawn(server.clone().keep_certificates());
     let closing = server.clone();
+    let drain = node.settings.rollout.drain_within;
     let mut ending = Ending::Told;
     let stop = async {
         ending = until_over(told, asks, home, &server, &listeners, terminal).await;
@@ -227,6 +228,8 @@ async fn serve(
         certificates.abort();
         backends.abort();
         if let Ending::Succeeded(_) = ending {
+            // What does not end by itself is cut in time.
+            tokio::spawn(node.answered(drain));
             return Stop::Succeeded;
         }
         // While connections are open: those who follow a release hear that it has failed. If the store cannot be written,
@@ -239,6 +242,8 @@ async fn serve(
         Ending::Succeeded(Succeeded { behind, .. }) => {
             // What was answered and ran here ends by itself; all else is another process's.
             behind.await;
+            // By connections that were open when all else had been answered.
+            node.answered(drain).await;
             return Ok(Left::Succeeded);
         }
         Ending::Broken(problem) => Err(problem),

@@ -3,6 +3,7 @@
 //! Theory of operation. One task owns the schedule. It sleeps until the next run is due, but never long, for clocks are moved
 //! and machines sleep; what was due while it could not look is told as missed and not run late. A run belongs to the code it
 //! began with and goes on through a reload; it ends with the server.
+//! What was due while one process of the node took another's place is run: something served the app all the time.
 
 mod planned;
 mod run;
@@ -36,6 +37,15 @@ const LATE: i64 = 90;
 const MOST_MISSED: usize = 1000;
 /// Runs of one job that wait for another to end.
 const MOST_WAITING: usize = 16;
+
+/// What becomes of what was due before a generation served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// It is told: nothing served.
+    Missed,
+    /// It is run: the same served all the time.
+    Due,
+}
 
 /// Whether jobs run by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +81,7 @@ struct Ask {
 /// The outside of a scheduler.
 #[derive(Debug)]
 pub(super) struct Scheduler {
-    wanted: watch::Sender<Option<Arc<Generation>>>,
+    wanted: watch::Sender<Option<(Arc<Generation>, Past)>>,
     asks: mpsc::UnboundedSender<Ask>,
     /// Those that go on.
     running: Arc<AtomicUsize>,
@@ -121,11 +131,11 @@ impl Scheduler {
     }
 
     /// `generation` serves: its jobs are the ones.
-    pub fn serve(&self, generation: &Arc<Generation>) {
+    pub fn serve(&self, generation: &Arc<Generation>, past: Past) {
         self.wanted.send_if_modified(|wanted| {
-            let stays = wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(wanted, generation));
+            let stays = wanted.as_ref().is_some_and(|(wanted, _)| Arc::ptr_eq(wanted, generation));
             if !stays {
-                *wanted = Some(generation.clone());
+                *wanted = Some((generation.clone(), past));
             }
             !stays
         });
@@ -168,7 +178,7 @@ impl Scheduler {
 impl Task {
     async fn follow(
         mut self,
-        mut word: watch::Receiver<Option<Arc<Generation>>>,
+        mut word: watch::Receiver<Option<(Arc<Generation>, Past)>>,
         mut asked: mpsc::UnboundedReceiver<Ask>,
     ) {
         loop {
@@ -178,8 +188,8 @@ impl Task {
                     if changed.is_err() {
                         break;
                     }
-                    let generation = word.borrow_and_update().clone();
-                    self.take_up(generation);
+                    let wanted = word.borrow_and_update().clone();
+                    self.take_up(wanted);
                 }
                 Some(ask) = asked.recv() => self.asked(ask),
                 Some(job) = self.runs.join_next(), if !self.runs.is_empty() => {
@@ -203,10 +213,10 @@ impl Task {
     }
 
     /// Another generation serves, or none.
-    fn take_up(&mut self, generation: Option<Arc<Generation>>) {
-        self.generation = generation;
+    fn take_up(&mut self, wanted: Option<(Arc<Generation>, Past)>) {
         self.next.clear();
-        let Some(generation) = self.generation.clone() else { return };
+        self.generation = wanted.as_ref().map(|(generation, _)| generation.clone());
+        let Some((generation, past)) = wanted else { return };
         if generation.manifest.cron.is_empty() {
             return;
         }
@@ -218,6 +228,10 @@ impl Task {
         for job in &generation.manifest.cron {
             let schedule = key(job);
             let since = store.followed(&job.name, &schedule).ok().flatten();
+            if let (Some(since), Past::Due) = (since, past) {
+                self.next.extend(job.runs_after(since).next().map(|due| (job.name.clone(), due)));
+                continue;
+            }
             if let Some(since) = since {
                 let missed: Vec<Timestamp> =
                     job.runs_after(since).take_while(|due| *due <= now).take(MOST_MISSED).collect();
