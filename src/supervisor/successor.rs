@@ -76,6 +76,9 @@ impl HandedProcess {
     }
 }
 
+/// One that has closed the channel has not ended much later.
+const SILENT_FOR: Duration = Duration::from_secs(2);
+
 /// What the two talk by.
 #[derive(Debug)]
 pub struct Channel(UnixStream);
@@ -225,8 +228,15 @@ impl Successor {
         self.birth
     }
 
+    /// How it ended, of one that says nothing any more: its last word is heard before its end is.
+    pub async fn end_of_silent(&self) -> Option<End> {
+        let mut end = self.end.clone();
+        let ended = tokio::time::timeout(SILENT_FOR, end.wait_for(Option::is_some)).await;
+        ended.ok().and_then(|end| end.ok().and_then(|end| *end))
+    }
+
     /// How it ended, if it has.
-    pub fn ended(&self) -> Option<End> {
+    fn ended(&self) -> Option<End> {
         *self.end.borrow()
     }
 

@@ -209,6 +209,14 @@ fn failed(program: &Path, what: &str) -> Problem {
     Problem::new("node.upgrade", format!("`{}` {what}; the node goes on as it was", program.display()))
 }
 
+/// Why it says nothing any more: how it ended, where it has.
+async fn why_silent(successor: &Successor, error: &io::Error) -> String {
+    let is_closed =
+        !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::InvalidData);
+    let end = if is_closed { successor.end_of_silent().await } else { None };
+    end.map_or_else(|| error.to_string(), |end| end.to_string())
+}
+
 impl Server {
     /// Starts the program that is asked for, and waits until it could take over. Given up, that ends.
     pub async fn prepare_successor(&self, asker: &Asker) -> Result<Succession> {
@@ -287,7 +295,7 @@ impl Server {
                 Ok(Succeeded { successor, upgraded, behind: Box::pin(behind) })
             }
             Err(error) => {
-                let why = successor.ended().map_or_else(|| error.to_string(), |end| end.to_string());
+                let why = why_silent(&successor, &error).await;
                 let began = successor.end().await;
                 self.take_back(home, estate, files).await?;
                 end_younger(began);
@@ -352,7 +360,7 @@ async fn prepared(program: &Path) -> Result<Succession> {
             Err(told)
         }
         Err(error) => {
-            let end = successor.ended().map_or_else(|| error.to_string(), |end| end.to_string());
+            let end = why_silent(&successor, &error).await;
             Err(failed(program, "does not come up here")
                 .because(end)
                 .hint("is it a dae, and one that knows `dae node upgrade`? its own words are in the node's log"))
