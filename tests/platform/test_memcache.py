@@ -302,6 +302,25 @@ def test_one_computes_while_the_others_wait(key):
     assert mc.get(key + ":1#mutex") is None
 
 
+def test_what_another_has_computed_meanwhile_is_not_computed_again(key):
+    class Overtaken:
+        """The one that computes ends between the look for the value and the wish for the mutex."""
+
+        def __getattr__(self, name):
+            return getattr(mc, name)
+
+        def add(self, *args):
+            mc.set(key + ":1", "theirs")
+            return mc.add(*args)
+
+    @cache(key + ":%s", mc=Overtaken(), max_retry=5)
+    def slow(a):
+        return "mine"
+
+    assert slow(1) == "theirs"
+    assert mc.get(key + ":1#mutex") is None
+
+
 def test_a_mutex_is_given_back_by_a_function_that_fails(key):
     @cache(key + ":%s", max_retry=5)
     def fails(a):

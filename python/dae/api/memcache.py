@@ -115,6 +115,11 @@ def _single(client, key, compute, expire, max_retry, force):
         if value is not None:
             return value
     try:
+        if mine:
+            # Whoever had it until now has left the value.
+            value = client.get(key)
+            if value is not None:
+                return value
         value = compute()
         if value is not None:
             client.set(key, value, expire)
